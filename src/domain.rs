@@ -1,0 +1,14 @@
+//! The words everything else is written in: hosts, servers, instances and what is known of them.
+//!
+//! Boundary: values and their validation only; no files, sockets, clocks or terminals.
+//! Next: `docker` reads and writes docker's language in these words; `config` loads them from YAML.
+
+mod host;
+mod name;
+mod server;
+mod status;
+
+pub use host::{Connection, Docker, Host, HostKeyPolicy, SshEndpoint};
+pub use name::{GroupName, HostName, Instance, NameError, ServerName};
+pub use server::Server;
+pub use status::{Health, ServerStatus, Status};

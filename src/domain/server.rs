@@ -1,0 +1,32 @@
+//! A registered MCP server: the literal strings and where they run.
+//!
+//! Boundary: what is registered, unparsed; the grammar of a `docker run` string is `docker::run_string`'s.
+
+use super::ServerName;
+
+/// One entry of the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: ServerName,
+    /// The literal `docker run …` string.
+    pub command: String,
+    /// Host patterns (`edge-1`, `web-*,@prod`); an instance runs on each host that they select together.
+    pub host: Vec<String>,
+    /// The port clients use, on the host.
+    pub port: Option<u16>,
+    /// What it is for, for people.
+    pub description: Option<String>,
+    /// Labels to select by.
+    pub tags: Vec<String>,
+    /// Start order on a host: lower starts first, equal ones side by side; stopped in reverse. Default 0.
+    pub priority: i32,
+    /// `false` leaves it out of `--all`, tags and patterns.
+    pub enabled: bool,
+    /// Registered `docker stop …` string; derived from the container's name when absent.
+    pub stop: Option<String>,
+    /// Registered `docker logs …` string; derived from the container's name when absent.
+    pub logs: Option<String>,
+    /// Registered `docker stats …` string; derived from the container's name when absent.
+    pub stats: Option<String>,
+}

@@ -1,0 +1,107 @@
+//! What can go wrong between here and a host's shell, and in which phase.
+//!
+//! Boundary: kinds and facts; hints for people are written by `error` above, by kind and never by text.
+
+use std::{fmt, time::Duration};
+
+/// How far a connection got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the address.
+    Dns,
+    /// Opening the TCP connection.
+    Tcp,
+    /// SSH banner and key exchange.
+    KeyExchange,
+    /// Checking the host's key.
+    HostKey,
+    /// Logging in.
+    Authentication,
+    /// Running a command.
+    Exec,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Dns => "DNS",
+            Self::Tcp => "TCP",
+            Self::KeyExchange => "key exchange",
+            Self::HostKey => "host key",
+            Self::Authentication => "authentication",
+            Self::Exec => "exec",
+        })
+    }
+}
+
+/// A connection's trouble. The host's name is added by whoever holds it.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct TransportError {
+    /// Where it happened.
+    pub phase: Phase,
+    /// What happened; boxed, because results carry it far and it is seldom there.
+    pub kind: Box<TransportErrorKind>,
+}
+
+impl TransportError {
+    /// An error of `kind` in `phase`.
+    #[must_use]
+    pub fn new(phase: Phase, kind: TransportErrorKind) -> Self {
+        Self { phase, kind: Box::new(kind) }
+    }
+}
+
+/// What happened.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportErrorKind {
+    /// The deadline passed.
+    #[error("no answer within {:.1} s (in {phase})", allowed.as_secs_f64())]
+    Timeout { phase: Phase, allowed: Duration },
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Cancelled,
+    /// The name has no address.
+    #[error("cannot find the address of {address:?}: {reason}")]
+    Resolve { address: String, reason: String },
+    /// No TCP connection.
+    #[error("cannot connect to {target}: {source}")]
+    Connect { target: String, source: std::io::Error },
+    /// `known_hosts` does not hold this host.
+    #[error("the host key of {target} is not known ({key_type} {fingerprint})")]
+    HostKeyUnknown { target: String, key_type: String, fingerprint: String },
+    /// The host shows another key than the one known.
+    #[error(
+        "the host key of {target} CHANGED: it shows {key_type} {fingerprint}, {file}:{line} has {known_type} {known_fingerprint}"
+    )]
+    HostKeyChanged {
+        target: String,
+        key_type: String,
+        fingerprint: String,
+        file: String,
+        line: usize,
+        known_type: String,
+        known_fingerprint: String,
+    },
+    /// The key is marked `@revoked`.
+    #[error("the host key of {target} is revoked ({key_type} {fingerprint}, {file}:{line})")]
+    HostKeyRevoked { target: String, key_type: String, fingerprint: String, file: String, line: usize },
+    /// `known_hosts` could not be read or written.
+    #[error("{file}: {source}")]
+    KnownHosts { file: String, source: std::io::Error },
+    /// The host took none of the identities. `tried` names each with its reason.
+    #[error("{user}@{target} accepted none of: {}", tried.join(", "))]
+    Authentication { user: String, target: String, tried: Vec<String> },
+    /// The host's entry cannot be used as it is (e.g. a key kind that is not supported).
+    #[error("{0}")]
+    Unsupported(String),
+    /// The connection broke.
+    #[error("the connection was lost ({0})")]
+    Lost(String),
+    /// libssh2 said something else.
+    #[error("SSH: {message} (libssh2 {code})")]
+    Ssh { code: i32, message: String },
+    /// The local shell could not be run.
+    #[error("cannot run sh on this machine: {0}")]
+    Local(#[source] std::io::Error),
+}
