@@ -3,4 +3,5 @@
 pub mod config;
 pub mod docker;
 pub mod domain;
+pub mod fleet;
 pub mod transport;

@@ -1,0 +1,105 @@
+//! A worker's view of its host: connects on first use, bounds each exec, tells the listener.
+//!
+//! Boundary: no docker, no terminals. Next: `transport` for what happens on the wire.
+
+use std::time::{Duration, Instant};
+
+use super::{Event, Fleet, HostError};
+use crate::{
+    domain::Host,
+    transport::{
+        End, Limits, Phase, Remote, Stream,
+        script::{Script, Sections},
+    },
+};
+
+/// One host's session, opened when first needed.
+pub struct Session<'a> {
+    fleet: &'a Fleet<'a>,
+    host: &'a Host,
+    remote: Option<Box<dyn Remote>>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(fleet: &'a Fleet<'a>, host: &'a Host) -> Self {
+        Self { fleet, host, remote: None }
+    }
+
+    /// The host this session goes to.
+    #[must_use]
+    pub fn host(&self) -> &'a Host {
+        self.host
+    }
+
+    /// Connects now, for those who want to see that alone.
+    ///
+    /// # Errors
+    /// What the transport says.
+    pub fn connect(&mut self) -> Result<(), HostError> {
+        self.remote().map(|_| ())
+    }
+
+    /// Runs `script` and cuts its output into sections. `allowed` is the operation's default deadline; the host's own
+    /// and the user's win over it.
+    ///
+    /// # Errors
+    /// The connection's trouble, or [`HostError::Answer`] when the host ran something else than the script (no POSIX
+    /// `sh`, a forced command).
+    pub fn exec(&mut self, label: &str, script: &Script, allowed: Duration) -> Result<Sections, HostError> {
+        let (fleet, host) = (self.fleet, self.host);
+        let begin = Instant::now();
+        let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
+        let allowed = self.allowed(allowed);
+        let remote = self.remote()?;
+        let output = remote.exec(&script.to_shell(), &Limits::new(allowed, fleet.cancel, &phase))?;
+        (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
+        let sections = script.read(&output);
+        if !sections.is_complete() {
+            let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
+            let said: String =
+                said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("nothing").chars().take(200).collect();
+            let how = match output.end {
+                End::Exit(code) => format!("exit code {code}"),
+                End::Signal(name) => format!("signal {name}"),
+                End::Unsaid | End::Stopped => "no exit code".to_owned(),
+            };
+            return Err(HostError::Answer(format!("the script was cut short on the host ({how}); last words: {said}")));
+        }
+        Ok(sections)
+    }
+
+    /// Streams the output of `script` until it ends, `sink` says `false` or the run is abandoned.
+    ///
+    /// # Errors
+    /// The connection's trouble.
+    pub fn stream(
+        &mut self,
+        script: &crate::transport::ShellScript,
+        allowed: Duration,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, HostError> {
+        let (fleet, host) = (self.fleet, self.host);
+        let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
+        let allowed = self.allowed(allowed);
+        let remote = self.remote()?;
+        Ok(remote.stream(script, &Limits::new(allowed, fleet.cancel, &phase), sink)?)
+    }
+
+    fn allowed(&self, default: Duration) -> Duration {
+        self.fleet.timeout.or(self.host.timeout).unwrap_or(default)
+    }
+
+    fn remote(&mut self) -> Result<&mut dyn Remote, HostError> {
+        let remote = match self.remote.take() {
+            Some(remote) => remote,
+            None => {
+                let (fleet, host) = (self.fleet, self.host);
+                let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
+                // A short --timeout is meant for everything that waits, so it bounds the connection as well.
+                let allowed = fleet.timeout.map_or(host.connect_timeout, |t| t.min(host.connect_timeout));
+                fleet.connector.connect(host, &Limits::new(allowed, fleet.cancel, &phase))?
+            }
+        };
+        Ok(self.remote.insert(remote).as_mut())
+    }
+}
