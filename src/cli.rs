@@ -1,0 +1,145 @@
+//! The command line: global flags, the verbs, and what a command runs in.
+//!
+//! Boundary: argv and signals; wires the real transport. Next: `commands`, one file per verb.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::{
+    commands::{App, Command},
+    error::{CommandError, Exit},
+    render::{Format, Ui},
+};
+
+/// Start, stop, restart, watch and read MCP servers in Docker on many hosts over SSH.
+///
+/// Servers are registered once in servers.yaml with their literal `docker run` strings, hosts in hosts.yaml; nothing is
+/// installed on the hosts but sshd and docker.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all well, 1 an instance failed, 2 usage or configuration, 4 a host was unreachable \
+                  (outranks 1), 130 interrupted.\n\nStart with `mcp init`, then `mcp hosts check`, `mcp add`, `mcp start`."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes and that mean the same everywhere.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The workspace: a directory with hosts.yaml, servers.yaml and state.yaml [default: $MCP_DIR, the current directory
+    /// if it holds hosts.yaml or servers.yaml, else $XDG_CONFIG_HOME/mcp]
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// How the answer is written
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+    /// The same as --output json
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Most hosts worked on at once [default: the number of hosts, at most 100]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub forks: Option<u16>,
+    /// Deadline of everything that waits on a host (30, 30s, 2m)
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Print per host the exact strings that would run, touch nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say each exec with its time
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// No colour, as with NO_COLOR
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Ask once for a password for hosts that take no key
+    #[arg(long, global = true)]
+    pub ask_pass: bool,
+}
+
+/// Reads `30`, `1.5s`, `500ms`, `2m` or `1h`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is not a unit of time; use ms, s, m or h")),
+    };
+    let seconds: f64 = number.parse().map_err(|_| format!("{text:?} is not a time such as 30, 30s or 2m"))?;
+    Duration::try_from_secs_f64(seconds * factor)
+        .ok()
+        .filter(|d| *d <= Duration::from_secs(7 * 86_400))
+        .ok_or_else(|| "a time is at most 168h".to_owned())
+}
+
+/// The command line as clap sees it, for help, completions and man pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the process's command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let Cli { global, command } = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(Exit::Usage.code());
+        }
+    };
+    let format = if global.json { Format::Json } else { global.output };
+    let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);
+    let app = App::new(global);
+    let exit = command.run(&app, &mut ui).unwrap_or_else(|error: CommandError| {
+        ui.error(&error);
+        error.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn times_take_the_usual_units() {
+        let pairs = [("30", 30_000), ("1.5s", 1_500), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("0", 0)];
+        for (text, milliseconds) in pairs {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "s", "-1", "1d", "1e99", "999h", "1..2"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One file per verb: its arguments (doc comment = help text) and `run`. Thin: they wire operations to render.
+//!
+//! Boundary: no ssh2, no docker strings. Next: `operations`.
+
+mod add;
+mod app;
+mod check;
+mod completions;
+mod doctor;
+mod edit;
+mod get;
+mod hosts;
+mod init;
+mod list;
+mod log;
+mod man;
+mod remove;
+pub mod restart;
+mod selection;
+mod start;
+mod stop;
+
+pub use app::App;
+
+use crate::{
+    error::{CommandError, Exit},
+    render::Ui,
+};
+
+/// The verbs.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Start(start::StartArgs),
+    Stop(stop::StopArgs),
+    Restart(restart::RestartArgs),
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    Get(get::GetArgs),
+    #[command(visible_alias = "logs")]
+    Log(log::LogArgs),
+    Add(add::AddArgs),
+    #[command(visible_alias = "rm")]
+    Remove(remove::RemoveArgs),
+    Edit(edit::EditArgs),
+    Hosts(hosts::HostsArgs),
+    Check(check::CheckArgs),
+    Init(init::InitArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+impl Command {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What the command cannot do, with what to do next.
+    pub fn run(self, app: &App, ui: &mut Ui) -> Result<Exit, CommandError> {
+        match self {
+            Self::Start(args) => start::run(app, ui, args),
+            Self::Stop(args) => stop::run(app, ui, args),
+            Self::Restart(args) => restart::run(app, ui, args),
+            Self::List(args) => list::run(app, ui, args),
+            Self::Get(args) => get::run(app, ui, args),
+            Self::Log(args) => log::run(app, ui, args),
+            Self::Add(args) => add::run(app, ui, args),
+            Self::Remove(args) => remove::run(app, ui, args),
+            Self::Edit(args) => edit::run(app, ui, args),
+            Self::Hosts(args) => hosts::run(app, ui, args),
+            Self::Check(args) => check::run(app, ui, args),
+            Self::Init(args) => init::run(app, ui, args),
+            Self::Doctor(args) => doctor::run(app, ui, args),
+            Self::Completions(args) => completions::run(ui, args),
+            Self::Man(args) => man::run(ui, args),
+        }
+    }
+}

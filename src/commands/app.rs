@@ -1,0 +1,178 @@
+//! What a command runs in: the global flags, the workspace, the real transport and the signals.
+//!
+//! Boundary: wiring only. Next: `operations::Context`.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::Global,
+    config::store::{Environment, Loaded, StoreError, Workspace},
+    domain::Server,
+    error::CommandError,
+    fleet::{DEFAULT_FORKS, Fleet, Listener},
+    operations::{Context, registered},
+    transport::{
+        Cancel,
+        dispatch::Connectors,
+        ssh::{Asker, SshOptions},
+    },
+};
+
+/// Time that running work gets to finish after the first Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a command runs in.
+pub struct App {
+    /// The global flags.
+    pub global: Global,
+    cancel: OnceLock<Arc<Cancel>>,
+}
+
+impl App {
+    /// An application with these flags. Nothing is read or started yet.
+    #[must_use]
+    pub fn new(global: Global) -> Self {
+        Self { global, cancel: OnceLock::new() }
+    }
+
+    /// Finds the workspace.
+    ///
+    /// # Errors
+    /// There is none, or it is no directory.
+    pub fn workspace(&self) -> Result<Workspace, CommandError> {
+        let environment = Environment::of_process().map_err(|e| store_error(&e))?;
+        Workspace::locate(self.global.dir.as_deref(), &environment).map_err(|e| store_error(&e))
+    }
+
+    /// Loads the workspace, every registered string understood.
+    ///
+    /// # Errors
+    /// All that is wrong in its files.
+    pub fn load(&self, workspace: &Workspace) -> Result<Loaded, CommandError> {
+        workspace.load(&check_server).map_err(|e| store_error(&e))
+    }
+
+    /// Runs `body` with everything an operation needs. Signals are caught from here on.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    pub fn with_fleet<T>(
+        &self,
+        workspace: &Workspace,
+        loaded: &Loaded,
+        listener: &Listener<'_>,
+        body: impl FnOnce(&Context<'_>) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let cancel = self.cancel();
+        let connector = Connectors::new(SshOptions { ask_pass: self.global.ask_pass, asker: Box::new(Terminal::default()) });
+        let context = Context {
+            workspace,
+            inventory: &loaded.inventory,
+            registry: &loaded.registry,
+            state: &loaded.state,
+            fleet: Fleet {
+                connector: &connector,
+                cancel: &cancel,
+                listener,
+                forks: self.global.forks.map_or(DEFAULT_FORKS, usize::from),
+                timeout: self.global.timeout,
+            },
+            actor: actor(),
+        };
+        body(&context)
+    }
+
+    /// The switch that Ctrl-C and SIGTERM fire: the first lets running work finish for 5 s, the second ends it at once.
+    pub fn cancel(&self) -> Arc<Cancel> {
+        Arc::clone(self.cancel.get_or_init(|| {
+            let cancel = Arc::new(Cancel::new());
+            catch_signals(Arc::clone(&cancel));
+            cancel
+        }))
+    }
+}
+
+fn catch_signals(cancel: Arc<Cancel>) {
+    use signal_hook::{consts, iterator::Signals};
+    let Ok(mut signals) = Signals::new([consts::SIGINT, consts::SIGTERM, consts::SIGHUP]) else { return };
+    std::thread::spawn(move || {
+        let mut forever = signals.forever();
+        if forever.next().is_none() {
+            return;
+        }
+        cancel.drain();
+        let later = Arc::clone(&cancel);
+        std::thread::spawn(move || {
+            std::thread::sleep(DRAIN);
+            later.abandon();
+        });
+        if forever.next().is_some() {
+            cancel.abandon();
+        }
+    });
+}
+
+/// Who acts, for the record: the user who typed it, on this machine.
+fn actor() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{}@{machine}", user.unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// What is wrong with a server's strings, for the path `servers.NAME.KEY`.
+pub(super) fn check_server(server: &Server) -> Vec<(&'static str, String)> {
+    registered::check(server)
+}
+
+/// A store's error as a command's.
+pub(super) fn store_error(error: &StoreError) -> CommandError {
+    match error {
+        StoreError::Config(errors) if errors.0.len() > 1 => {
+            let mut text = format!("{} errors in the workspace", errors.0.len());
+            for error in &errors.0 {
+                text.push_str(&format!("\n{error}"));
+            }
+            CommandError::usage(text).hint("nothing was done; `mcp check` looks again")
+        }
+        StoreError::Config(errors) => CommandError::usage(errors.to_string()),
+        StoreError::Locked { .. } => CommandError::failed("the workspace is locked")
+            .because(error)
+            .hint("try again when the other mcp is done"),
+        StoreError::NoWorkspace | StoreError::NoDirectory { .. } => {
+            CommandError::usage("no workspace").because(error).hint("use --dir DIR, or make one with `mcp init DIR`")
+        }
+        StoreError::Io { .. } => CommandError::usage(error.to_string())
+            .because_of_source(error)
+            .hint("check the permissions and the free space of the workspace"),
+    }
+}
+
+/// Asks on the terminal, never on stdin, so that a pipe cannot answer.
+#[derive(Default)]
+struct Terminal {
+    one_at_a_time: Mutex<()>,
+}
+
+impl Terminal {
+    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
+        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        rpassword::prompt_password(prompt).ok().map(Zeroizing::new)
+    }
+}
+
+impl Asker for Terminal {
+    fn passphrase(&self, key: &Path) -> Option<Zeroizing<String>> {
+        self.ask(&format!("Passphrase for {}: ", key.display()))
+    }
+
+    fn password(&self) -> Option<Zeroizing<String>> {
+        self.ask("SSH password: ")
+    }
+}

@@ -1,0 +1,28 @@
+//! `mcp stop`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{App, selection::SelectionArgs, start::change};
+use crate::{
+    error::{CommandError, Exit},
+    operations::{Verb, change::Options},
+    render::Ui,
+};
+
+/// Stop servers
+///
+/// Runs the registered stop string, or `docker stop`. A missing or stopped container is left as it is. Containers of one
+/// host stop side by side.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcp stop finance\n  mcp stop --all --on edge-2\n  mcp stop --tag nightly")]
+pub struct StopArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+pub(super) fn run(app: &App, ui: &mut Ui, args: StopArgs) -> Result<Exit, CommandError> {
+    let options = Options { settle: Duration::ZERO, replace: false, recreate: false };
+    change(app, ui, args.selection, Verb::Stop, options)
+}

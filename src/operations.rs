@@ -1,0 +1,19 @@
+//! The use cases: select, plan (pure), run on the fleet, report.
+//!
+//! Boundary: no clap, no terminals, no ssh2. Reports are values that serialise. Next: `commands` call these one each.
+
+pub mod act;
+pub mod change;
+mod context;
+pub mod hosts;
+pub mod observe;
+pub mod registered;
+mod report;
+pub mod select;
+pub mod stream;
+pub mod trouble;
+pub mod usage;
+
+pub use context::Context;
+pub use report::{Action, ChangeReport, InstanceReport, Outcome, Verb};
+pub use trouble::{Trouble, TroubleKind};

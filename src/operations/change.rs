@@ -1,0 +1,192 @@
+//! What each instance needs for a start, a stop or a restart. Pure: what is registered, remembered and seen goes in, a
+//! decision comes out.
+//!
+//! Boundary: decides, does nothing. Next: `act` carries decisions out.
+
+use std::time::Duration;
+
+use super::{
+    Action, Verb,
+    registered::{Registered, command_hash, say},
+    trouble::Trouble,
+};
+use crate::{
+    config::state::Record,
+    docker::{
+        command::{self, DockerCommand},
+        drift::{Drift, drift},
+        inspect::{Container, ContainerState},
+    },
+};
+
+/// How a change is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How long a container must have been up to count as started.
+    pub settle: Duration,
+    /// Replace a container that `mcp` did not make.
+    pub replace: bool,
+    /// Always make a new container.
+    pub recreate: bool,
+}
+
+/// What one instance needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing; with what is worth knowing.
+    Leave(Option<String>),
+    /// Run the registered string.
+    Create,
+    /// Start the stopped container again.
+    Start,
+    /// Let a paused container go on.
+    Unpause,
+    /// Remove the stopped container, run the registered string.
+    Replace,
+    /// Run the stop string.
+    Stop,
+    /// Stop and start the same container.
+    Restart,
+    /// Stop and remove it, run the registered string.
+    StopAndReplace,
+    /// Do nothing, because it would harm.
+    Refuse(Trouble),
+}
+
+/// Whose a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// Made from the string that is registered now, or indistinguishable from it.
+    Same,
+    /// Made by `mcp` from an earlier string.
+    Changed,
+    /// Made by somebody else, and different.
+    Foreign(Vec<Drift>),
+}
+
+/// Whose `container` is. Without a record of it, what it looks like decides.
+#[must_use]
+pub fn ownership(registered: &Registered<'_>, record: Option<&Record>, container: &Container) -> Ownership {
+    let made_from = record
+        .filter(|r| r.container_id.as_deref() == Some(container.id.as_str()))
+        .and_then(|r| r.command_hash.as_deref());
+    match made_from {
+        Some(hash) if hash == command_hash(&registered.target.server.command) => Ownership::Same,
+        Some(_) => Ownership::Changed,
+        None => {
+            let drifts = drift(&registered.run, container, None);
+            if drifts.is_empty() { Ownership::Same } else { Ownership::Foreign(drifts) }
+        }
+    }
+}
+
+/// Decides what `registered` needs for `verb`.
+#[must_use]
+pub fn decide(
+    verb: Verb,
+    options: Options,
+    registered: &Registered<'_>,
+    record: Option<&Record>,
+    container: Option<&Container>,
+) -> Decision {
+    let Some(container) = container else {
+        return if verb == Verb::Stop { Decision::Leave(Some("no container".to_owned())) } else { Decision::Create };
+    };
+    let live =
+        matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused);
+    if verb == Verb::Stop {
+        return if live { Decision::Stop } else { Decision::Leave(None) };
+    }
+    let ownership = ownership(registered, record, container);
+    if let Ownership::Foreign(drifts) = &ownership
+        && !options.replace
+    {
+        return Decision::Refuse(foreign(registered, drifts));
+    }
+    let settled = container.state == ContainerState::Running;
+    let same = ownership == Ownership::Same && !options.recreate;
+    match (verb, live, same) {
+        (Verb::Start, true, _) if container.state == ContainerState::Paused && same => Decision::Unpause,
+        (Verb::Start, true, true) if settled => Decision::Leave(None),
+        (Verb::Start, true, false) if settled && ownership == Ownership::Changed => Decision::Leave(Some(format!(
+            "runs an earlier command; `mcp restart {}` applies the registered one",
+            registered.target.instance()
+        ))),
+        (_, true, true) if !registered.run.removes_itself() => Decision::Restart,
+        (_, true, _) => Decision::StopAndReplace,
+        (_, false, true) if container.state != ContainerState::Dead && !registered.run.removes_itself() => Decision::Start,
+        (_, false, _) => Decision::Replace,
+    }
+}
+
+fn foreign(registered: &Registered<'_>, drifts: &[Drift]) -> Trouble {
+    let differences: Vec<String> = drifts
+        .iter()
+        .take(3)
+        .map(|d| format!("{} is {}, registered is {}", d.field, d.running, d.registered))
+        .collect();
+    Trouble::failed(
+        format!("the name {} is taken by a container that differs: {}", registered.container, differences.join("; ")),
+        Some(format!(
+            "register another --name (`mcp edit {0}`), forget the server with `mcp remove {0} --keep`, or let it be removed with --replace",
+            registered.target.server.name
+        )),
+    )
+}
+
+impl Decision {
+    /// The shell text that carries it out; `None` when there is nothing to do.
+    #[must_use]
+    pub fn code(&self, registered: &Registered<'_>) -> Option<String> {
+        let host = registered.target.host;
+        let name = &registered.container;
+        let (run, stop) = (registered.run_command(), registered.stop_command());
+        let docker = |command: DockerCommand| say(&command, host);
+        Some(match self {
+            Self::Leave(_) | Self::Refuse(_) => return None,
+            Self::Create => run,
+            Self::Start => docker(command::start(name)),
+            Self::Unpause => docker(command::unpause(name)),
+            Self::Replace => format!("{} >/dev/null && {run}", docker(command::force_remove(name))),
+            Self::Stop => stop,
+            // One call to docker instead of two; it means the same.
+            Self::Restart if registered.stops_by_default() => docker(command::restart(name)),
+            // A registered stop string may remove the container as well.
+            Self::Restart => format!(
+                "{stop} && if {} >/dev/null 2>&1; then {}; else {run}; fi",
+                docker(command::exists(name)),
+                docker(command::start(name))
+            ),
+            Self::StopAndReplace => {
+                // A container made with --rm removes itself a moment after its end; its name is free only then.
+                let gone = format!(
+                    "n=0; while {} >/dev/null 2>&1 && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1 || sleep 1; done",
+                    docker(command::exists(name))
+                );
+                format!(
+                    "{stop} && {{ {} >/dev/null 2>&1; {gone}; {run}; }}",
+                    docker(command::force_remove(name))
+                )
+            }
+        })
+    }
+
+    /// What it does to a container, for the report.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        match self {
+            Self::Leave(_) | Self::Refuse(_) => None,
+            Self::Create => Some(Action::Created),
+            Self::Start | Self::Unpause => Some(Action::Started),
+            Self::Replace | Self::StopAndReplace => Some(Action::Replaced),
+            Self::Stop => Some(Action::Stopped),
+            Self::Restart => Some(Action::Restarted),
+        }
+    }
+
+    /// Whether the container is meant to run the registered string afterwards.
+    #[must_use]
+    pub fn applies_registered(&self) -> bool {
+        matches!(self, Self::Create | Self::Start | Self::Unpause | Self::Replace | Self::Restart | Self::StopAndReplace)
+    }
+}

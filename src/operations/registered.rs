@@ -1,0 +1,106 @@
+//! A server's strings, understood: what runs for it on a given host.
+//!
+//! Boundary: pure. Next: `docker::run_string` for the grammar, `act` for the shell text around the strings.
+
+use sha2::{Digest, Sha256};
+
+use super::select::Target;
+use crate::{
+    docker::{
+        command::{self, DockerCommand},
+        run_string::{RunString, with_program},
+    },
+    domain::{Docker, Host, Server},
+};
+
+/// Hash of a registered `docker run` string: 64 hexadecimal digits of SHA-256.
+#[must_use]
+pub fn command_hash(command: &str) -> String {
+    Sha256::digest(command.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A target with its string parsed.
+#[derive(Debug, Clone)]
+pub struct Registered<'a> {
+    /// What and where.
+    pub target: Target<'a>,
+    /// The parsed `docker run` string.
+    pub run: RunString,
+    /// The container's name.
+    pub container: String,
+}
+
+impl<'a> Registered<'a> {
+    /// Understands `target`.
+    ///
+    /// # Errors
+    /// Why its string cannot be used.
+    pub fn new(target: Target<'a>) -> Result<Self, String> {
+        let run = RunString::parse(&target.server.command).map_err(|e| e.to_string())?;
+        let container = run
+            .container_name()
+            .ok_or_else(|| format!("servers.{}.command has no --name", target.server.name))?
+            .to_owned();
+        Ok(Self { target, run, container })
+    }
+
+    /// The registered `docker run` string as this host runs it.
+    #[must_use]
+    pub fn run_command(&self) -> String {
+        on_host(&self.target.server.command, self.target.host)
+    }
+
+    /// The registered stop string, or the derived one.
+    #[must_use]
+    pub fn stop_command(&self) -> String {
+        on_host(&stop(self.target.server, &self.container), self.target.host)
+    }
+
+    /// The registered logs string, or the derived one.
+    #[must_use]
+    pub fn logs_command(&self) -> String {
+        on_host(&logs(self.target.server, &self.container), self.target.host)
+    }
+
+    /// Whether the stop string is the derived one.
+    #[must_use]
+    pub fn stops_by_default(&self) -> bool {
+        self.target.server.stop.is_none()
+    }
+}
+
+/// `text` with the host's words for docker.
+#[must_use]
+pub fn on_host(text: &str, host: &Host) -> String {
+    match &host.docker {
+        Docker::Words(words) => with_program(text, words),
+        Docker::Absent => text.to_owned(),
+    }
+}
+
+/// A command of our own, said with the host's words for docker.
+#[must_use]
+pub fn say(command: &DockerCommand, host: &Host) -> String {
+    match &host.docker {
+        Docker::Words(words) => command.to_shell_with(words),
+        Docker::Absent => command.to_shell(),
+    }
+}
+
+/// The stop string of a server.
+#[must_use]
+pub fn stop(server: &Server, container: &str) -> String {
+    server.stop.clone().unwrap_or_else(|| command::stop(container).to_shell())
+}
+
+/// The logs string of a server.
+#[must_use]
+pub fn logs(server: &Server, container: &str) -> String {
+    server.logs.clone().unwrap_or_else(|| command::logs(container).to_shell())
+}
+
+/// The stats string of a server.
+#[must_use]
+pub fn stats(server: &Server, container: &str) -> String {
+    server.stats.clone().unwrap_or_else(|| command::stats([container]).to_shell())
+}

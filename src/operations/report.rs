@@ -1,0 +1,141 @@
+//! What a change did, per instance.
+//!
+//! Boundary: values that serialise, and the fold to an exit code.
+
+use serde::Serialize;
+
+use super::{Trouble, TroubleKind};
+use crate::{
+    domain::{HostName, ServerName, ServerStatus},
+    error::Exit,
+};
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Have it run.
+    Start,
+    /// Have it not run.
+    Stop,
+    /// Stop, then start.
+    Restart,
+}
+
+impl Verb {
+    /// The word typed for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// What became of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Done.
+    Changed,
+    /// Nothing needed doing.
+    Unchanged,
+    /// It did not work.
+    Failed,
+    /// The host gave no answer, so nothing was done.
+    Unreachable,
+    /// The connection ended while the host was at work: look again.
+    Unknown,
+    /// The run was interrupted before it came to this.
+    NotAttempted,
+}
+
+/// What was done to the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The registered string ran; there was no container.
+    Created,
+    /// The stopped container was started again.
+    Started,
+    /// The container was removed and the registered string ran.
+    Replaced,
+    /// Stopped and started again.
+    Restarted,
+    /// Stopped.
+    Stopped,
+}
+
+impl Action {
+    /// The word shown for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Started => "started",
+            Self::Replaced => "replaced",
+            Self::Restarted => "restarted",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One instance's row of a [`ChangeReport`].
+#[derive(Debug, Clone, Serialize)]
+pub struct InstanceReport {
+    /// The server.
+    pub name: ServerName,
+    /// The host.
+    pub host: HostName,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was done.
+    pub action: Option<Action>,
+    /// What is worth knowing although it went well.
+    pub note: Option<String>,
+    /// The status afterwards, where it could be learnt.
+    pub status: Option<ServerStatus>,
+    /// What went wrong.
+    pub error: Option<Trouble>,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeReport {
+    /// What was asked for.
+    pub verb: Verb,
+    /// One row per instance, in inventory order and then by name.
+    pub instances: Vec<InstanceReport>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+impl ChangeReport {
+    /// How many rows ended in `outcome`.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.instances.iter().filter(|i| i.outcome == outcome).count()
+    }
+
+    /// The exit code of the whole.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let interrupted = if self.interrupted { Exit::Interrupted } else { Exit::Ok };
+        self.instances.iter().fold(interrupted, |exit, row| {
+            exit.or(match row.outcome {
+                Outcome::Changed | Outcome::Unchanged => Exit::Ok,
+                Outcome::Failed => Exit::Failed,
+                Outcome::Unreachable | Outcome::Unknown => match &row.error {
+                    Some(Trouble { kind: TroubleKind::Interrupted, .. }) => Exit::Interrupted,
+                    Some(Trouble { kind: TroubleKind::Failed, .. }) => Exit::Failed,
+                    _ => Exit::Unreachable,
+                },
+                Outcome::NotAttempted => Exit::Interrupted,
+            })
+        })
+    }
+}

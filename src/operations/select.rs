@@ -1,0 +1,151 @@
+//! Which instances a command is about.
+//!
+//! Boundary: pure; names, patterns and tags in, instances out.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    config::{
+        inventory::Inventory,
+        pattern::{HostPattern, NamePattern},
+        registry::Registry,
+    },
+    domain::{Host, HostName, Instance, Server},
+    error::CommandError,
+};
+
+/// What the user named.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// `finance`, `finance@edge-1`, `fin*`.
+    pub names: Vec<String>,
+    /// Everything.
+    pub all: bool,
+    /// A host pattern that limits the rest.
+    pub on: Option<String>,
+    /// Servers with any of these tags.
+    pub tags: Vec<String>,
+}
+
+/// One selected instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// What is registered.
+    pub server: &'a Server,
+    /// Where.
+    pub host: &'a Host,
+}
+
+impl Target<'_> {
+    /// Its name.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        Instance { server: self.server.name.clone(), host: self.host.name.clone() }
+    }
+}
+
+/// The selected instances in inventory order, then by name. With `default_all`, naming nothing means everything.
+///
+/// # Errors
+/// Nothing named, a bad pattern, or a name or pattern that selects nothing.
+pub fn select<'a>(
+    selection: &Selection,
+    inventory: &'a Inventory,
+    registry: &'a Registry,
+    default_all: bool,
+) -> Result<Vec<Target<'a>>, CommandError> {
+    let names_nothing = selection.names.is_empty() && selection.tags.is_empty() && !selection.all;
+    if names_nothing && !default_all {
+        return Err(CommandError::usage("nothing is selected")
+            .hint("name servers (finance, finance@edge-1, 'web-*'), or use --tag TAG, or --all for everything"));
+    }
+    if selection.all && !(selection.names.is_empty() && selection.tags.is_empty()) {
+        return Err(CommandError::usage("--all and names or tags contradict each other").hint("leave one of them out"));
+    }
+    let patterns = selection
+        .names
+        .iter()
+        .map(|name| NamePattern::parse(name).map_err(|e| CommandError::usage(format!("{name:?} selects nothing")).because(&e)))
+        .collect::<Result<Vec<_>, _>>()?;
+    for tag in &selection.tags {
+        if !registry.servers().iter().any(|s| s.tags.contains(tag)) {
+            return Err(CommandError::usage(format!("no server has the tag {tag:?}")).hint("see tags in servers.yaml"));
+        }
+    }
+    let limit = hosts(selection.on.as_deref(), inventory)?;
+    let everything = registry.instances(inventory);
+    for (pattern, text) in patterns.iter().zip(&selection.names) {
+        if !everything.iter().any(|instance| pattern.matches(instance)) {
+            return Err(unknown(text, pattern, registry, &everything));
+        }
+    }
+
+    let mut targets = vec![];
+    for host in inventory.hosts().iter().filter(|h| limit.contains(&h.name)) {
+        for instance in everything.iter().filter(|i| i.host == host.name) {
+            let Some(server) = registry.get(&instance.server) else { continue };
+            let named = patterns.iter().any(|p| p.matches(instance) && (server.enabled || !p.is_glob()));
+            let tagged = server.enabled && selection.tags.iter().any(|t| server.tags.contains(t));
+            let all = (selection.all || names_nothing) && (server.enabled || default_all);
+            if named || tagged || all {
+                targets.push(Target { server, host });
+            }
+        }
+    }
+    if targets.is_empty() && !default_all {
+        let hint = if registry.servers().is_empty() {
+            "no server is registered; add one with `mcp add`"
+        } else {
+            "see what there is with `mcp list --cached`; disabled servers must be named in full"
+        };
+        return Err(CommandError::usage("nothing is selected: no instance fits").hint(hint));
+    }
+    Ok(targets)
+}
+
+/// The hosts that `--on` leaves.
+///
+/// # Errors
+/// A pattern that cannot be read or has a term that matches nothing.
+pub fn hosts(on: Option<&str>, inventory: &Inventory) -> Result<BTreeSet<HostName>, CommandError> {
+    let Some(text) = on else { return Ok(inventory.hosts().iter().map(|h| h.name.clone()).collect()) };
+    let wrong = |e: &(dyn std::error::Error + 'static)| CommandError::usage(format!("--on {text}")).because(e);
+    let pattern = HostPattern::parse(text).map_err(|e| wrong(&e))?;
+    let selected: BTreeSet<HostName> =
+        inventory.select(&pattern).map_err(|e| wrong(&e))?.into_iter().map(|h| h.name.clone()).collect();
+    if selected.is_empty() {
+        return Err(CommandError::usage(format!("--on {text} leaves no host")));
+    }
+    Ok(selected)
+}
+
+fn unknown(text: &str, pattern: &NamePattern, registry: &Registry, everything: &[Instance]) -> CommandError {
+    let server_exists = registry.servers().iter().any(|s| pattern.matches_server(&s.name));
+    let error = if server_exists && pattern.host().is_some() {
+        CommandError::usage(format!("{text} does not exist: {} is not placed on that host", pattern.server()))
+    } else {
+        CommandError::usage(format!("no server is called {text:?}"))
+    };
+    let names: BTreeSet<String> = everything
+        .iter()
+        .flat_map(|i| if pattern.host().is_some() { vec![i.to_string()] } else { vec![i.server.to_string()] })
+        .collect();
+    let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, text), n)).min().filter(|(d, _)| *d <= 3);
+    match near {
+        Some((_, name)) => error.hint(format!("did you mean {name}?")),
+        None => error.hint("see the names with `mcp list --cached`"),
+    }
+}
+
+/// Targets of each host together, hosts in the order they came.
+#[must_use]
+pub fn by_host<'a>(targets: &[Target<'a>]) -> Vec<(&'a Host, Vec<Target<'a>>)> {
+    let mut grouped: Vec<(&'a Host, Vec<Target<'a>>)> = vec![];
+    for target in targets {
+        match grouped.last_mut() {
+            Some((host, list)) if host.name == target.host.name => list.push(*target),
+            _ => grouped.push((target.host, vec![*target])),
+        }
+    }
+    grouped
+}

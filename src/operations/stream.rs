@@ -1,0 +1,223 @@
+//! Reading logs of several instances at once, line by line, in arrival order.
+//!
+//! Boundary: lines leave through a callback; how they look is `render`'s.
+
+use std::{sync::mpsc, time::Duration};
+
+use regex::Regex;
+
+use super::{
+    Context, Trouble,
+    act::understand,
+    registered::{Registered, on_host},
+    select::Target,
+};
+use crate::{
+    docker::{command, failure::classify, shell::quote},
+    domain::Host,
+    error::CommandError,
+    fleet::HostError,
+    transport::{End, ShellScript, Stream},
+};
+
+/// What of the logs is read.
+#[derive(Debug, Clone, Default)]
+pub struct LogOptions {
+    /// Go on as lines come.
+    pub follow: bool,
+    /// The last so many lines; all when absent.
+    pub tail: Option<u64>,
+    /// From then on, as docker takes it.
+    pub since: Option<String>,
+    /// Up to then, as docker takes it.
+    pub until: Option<String>,
+    /// With docker's time in front.
+    pub timestamps: bool,
+    /// Only lines that match.
+    pub grep: Option<Regex>,
+}
+
+/// Longest line handed over in one piece, in bytes; a longer one is cut in pieces.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Reads the logs of `targets`; `line` gets the index of the target and the line, and says `false` to end.
+///
+/// # Errors
+/// Only when nothing could be begun. Each target's own trouble comes back beside its index.
+pub fn logs(
+    context: &Context<'_>,
+    targets: &[Target<'_>],
+    options: &LogOptions,
+    mut line: impl FnMut(usize, &str) -> bool,
+) -> Result<Vec<(usize, Trouble)>, CommandError> {
+    let registered = understand(targets)?;
+    let (sender, receiver) = mpsc::sync_channel::<(usize, String)>(1024);
+    let work: Vec<(&Host, (usize, &Registered<'_>, mpsc::SyncSender<(usize, String)>))> =
+        registered.iter().enumerate().map(|(index, r)| (r.target.host, (index, r, sender.clone()))).collect();
+    drop(sender);
+    let outcomes = std::thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let outcomes = context.fleet.run(&work, |session, (index, r, sender)| {
+                let script = ShellScript { text: script(r, options), sensitive: !r.target.host.env.is_empty() };
+                let mut out = Lines::new(*index, sender, options.grep.as_ref());
+                let mut err = Lines::new(*index, sender, options.grep.as_ref());
+                let mut said = String::new();
+                let end = session.stream(&script, ALLOWED, &mut |stream, bytes| {
+                    if stream == Stream::Stderr && said.len() < 2000 {
+                        said.push_str(&String::from_utf8_lossy(bytes));
+                    }
+                    match stream {
+                        Stream::Stdout => out.take(bytes),
+                        Stream::Stderr => err.take(bytes),
+                    }
+                })?;
+                out.finish();
+                err.finish();
+                Ok(match end {
+                    End::Exit(0) | End::Stopped => None,
+                    End::Exit(code) => classify(Some(code), &said),
+                    End::Signal(_) | End::Unsaid => classify(None, &said),
+                })
+            });
+            // The senders live in `work`; the receiver below ends when they are gone.
+            drop(work);
+            outcomes
+        });
+        let mut reads = true;
+        while let Ok((index, text)) = receiver.recv() {
+            if reads && !line(index, &text) {
+                reads = false;
+                context.fleet.cancel.abandon();
+            }
+            if !reads {
+                break;
+            }
+        }
+        drop(receiver);
+        reading.join()
+    });
+    let outcomes = outcomes
+        .map_err(|_| CommandError::failed("a worker ended unexpectedly"))?
+        .map_err(|e| CommandError::failed("cannot start the workers").because(&e))?;
+    Ok(registered
+        .iter()
+        .zip(outcomes)
+        .enumerate()
+        .filter_map(|(index, (r, outcome))| match outcome.result {
+            Ok(None) => None,
+            Ok(Some(failure)) => Some((index, Trouble::engine(&failure))),
+            Err(HostError::Transport(e)) if matches!(*e.kind, crate::transport::TransportErrorKind::Cancelled) => None,
+            Err(error) => Some((index, Trouble::host(&error, r.target.host))),
+        })
+        .collect())
+}
+
+/// Time until the stream must run.
+const ALLOWED: Duration = Duration::from_secs(30);
+
+fn script(r: &Registered<'_>, options: &LogOptions) -> String {
+    let mut flags = command::logs(&r.container).follow(options.follow).timestamps(options.timestamps);
+    if let Some(tail) = options.tail {
+        flags = flags.tail(tail);
+    }
+    if let Some(since) = &options.since {
+        flags = flags.since(since);
+    }
+    if let Some(until) = &options.until {
+        flags = flags.until(until);
+    }
+    let mut text = String::new();
+    for (key, value) in &r.target.host.env {
+        text.push_str(&format!("export {key}={}\n", quote(value)));
+    }
+    // Given last, the flags win over those of a registered string.
+    text.push_str(&on_host(&super::registered::logs(r.target.server, &r.container), r.target.host));
+    for flag in flags.flags() {
+        text.push(' ');
+        text.push_str(&quote(&flag));
+    }
+    text.push('\n');
+    text
+}
+
+/// Cuts a stream of bytes into lines.
+struct Lines<'a> {
+    index: usize,
+    sender: &'a mpsc::SyncSender<(usize, String)>,
+    grep: Option<&'a Regex>,
+    rest: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(index: usize, sender: &'a mpsc::SyncSender<(usize, String)>, grep: Option<&'a Regex>) -> Self {
+        Self { index, sender, grep, rest: vec![] }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        let mut bytes = bytes;
+        while let Some(at) = bytes.iter().position(|b| *b == b'\n') {
+            self.rest.extend_from_slice(&bytes[..at]);
+            bytes = &bytes[at + 1..];
+            if !self.send() {
+                return false;
+            }
+        }
+        self.rest.extend_from_slice(bytes);
+        self.rest.len() < LONGEST_LINE || self.send()
+    }
+
+    fn send(&mut self) -> bool {
+        let mut line = std::mem::take(&mut self.rest);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        let text = String::from_utf8_lossy(&line).into_owned();
+        if self.grep.is_some_and(|grep| !grep.is_match(&text)) {
+            return true;
+        }
+        self.sender.send((self.index, text)).is_ok()
+    }
+
+    fn finish(&mut self) {
+        if !self.rest.is_empty() {
+            self.send();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_whole_however_the_bytes_are_cut() {
+        let (sender, receiver) = mpsc::sync_channel(10);
+        let mut lines = Lines::new(3, &sender, None);
+        for piece in ["on", "e\r\ntw", "o\n", "\nlast"] {
+            assert!(lines.take(piece.as_bytes()));
+        }
+        lines.finish();
+        drop(sender);
+        let got: Vec<(usize, String)> = receiver.iter().collect();
+        let expected = ["one", "two", "", "last"].map(|l| (3, l.to_owned()));
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn a_line_without_end_is_handed_over_in_pieces() {
+        let (sender, receiver) = mpsc::sync_channel(10);
+        let mut lines = Lines::new(0, &sender, None);
+        assert!(lines.take(&vec![b'x'; LONGEST_LINE + 5]));
+        assert_eq!(receiver.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn grep_keeps_matching_lines_only() -> Result<(), regex::Error> {
+        let (sender, receiver) = mpsc::sync_channel(10);
+        let grep = Regex::new("ERR(OR)?")?;
+        let mut lines = Lines::new(0, &sender, Some(&grep));
+        lines.take(b"fine\nan ERROR here\nERR\nerr\n");
+        assert_eq!(receiver.try_iter().map(|(_, l)| l).collect::<Vec<_>>(), ["an ERROR here", "ERR"]);
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! A failure as data: what kind, why, and what to do next. The one place where kinds become words for people.
+//!
+//! Boundary: decides by kind, never by text of an error. Next: `docker::failure` classifies docker's own texts.
+
+use serde::Serialize;
+
+use crate::{
+    docker::failure::EngineFailure,
+    domain::{Connection, Host},
+    fleet::HostError,
+    transport::{Phase, TransportErrorKind},
+};
+
+/// Whose fault it was, as far as an exit code is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TroubleKind {
+    /// The host gave no answer.
+    Unreachable,
+    /// The host answered and it did not work.
+    Failed,
+    /// The run was interrupted.
+    Interrupted,
+}
+
+/// Why something did not work, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// Whose fault.
+    pub kind: TroubleKind,
+    /// How far the connection got, where that is the trouble.
+    pub phase: Option<String>,
+    /// Why.
+    pub cause: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The container's last log lines, where they may tell.
+    pub log: Vec<String>,
+}
+
+impl Trouble {
+    /// The host answered and it did not work.
+    #[must_use]
+    pub fn failed(cause: impl Into<String>, hint: Option<String>) -> Self {
+        Self { kind: TroubleKind::Failed, phase: None, cause: cause.into(), hint, log: vec![] }
+    }
+
+    /// A host's engine did not do it.
+    #[must_use]
+    pub fn engine(failure: &EngineFailure) -> Self {
+        Self::failed(failure.to_string(), failure.hint())
+    }
+
+    /// A host gave no answer.
+    #[must_use]
+    pub fn host(error: &HostError, host: &Host) -> Self {
+        match error {
+            HostError::NotAttempted => Self {
+                kind: TroubleKind::Interrupted,
+                phase: None,
+                cause: error.to_string(),
+                hint: Some("run the same command again: what is done stays done".to_owned()),
+                log: vec![],
+            },
+            HostError::Answer(_) => Self::failed(
+                error.to_string(),
+                Some(format!("the account on {} needs a POSIX shell as `sh` and no forced command", host.name)),
+            ),
+            HostError::Transport(transport) => Self {
+                kind: if matches!(*transport.kind, TransportErrorKind::Cancelled) {
+                    TroubleKind::Interrupted
+                } else {
+                    TroubleKind::Unreachable
+                },
+                phase: Some(transport.phase.to_string()),
+                cause: transport.kind.to_string(),
+                hint: hint(&transport.kind, transport.phase, host),
+                log: vec![],
+            },
+        }
+    }
+}
+
+fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> {
+    let name = &host.name;
+    let ssh = match &host.connection {
+        Connection::Ssh(endpoint) => Some(endpoint),
+        Connection::Local => None,
+    };
+    Some(match kind {
+        TransportErrorKind::Timeout { .. } => match phase {
+            Phase::Dns | Phase::Tcp => format!("is {name} up and its SSH port open? see `mcp hosts check {name}`"),
+            Phase::Exec => "the command may still run there; look with `mcp list`, allow more with --timeout".to_owned(),
+            _ => format!("something answers at {name} but does not finish; see `mcp hosts check {name}`"),
+        },
+        TransportErrorKind::Cancelled => "run the same command again: what is done stays done".to_owned(),
+        TransportErrorKind::Resolve { .. } => format!("set hosts.{name}.address in hosts.yaml to a name that resolves"),
+        TransportErrorKind::Connect { .. } => format!("is sshd running there? check hosts.{name}.address and .port"),
+        TransportErrorKind::HostKeyUnknown { .. } => match ssh {
+            Some(endpoint) => format!(
+                "connect once with `ssh -p {} {}@{}` and compare the fingerprint, or set `host_key: accept-new` for it",
+                endpoint.port, endpoint.user, endpoint.address
+            ),
+            None => return None,
+        },
+        TransportErrorKind::HostKeyChanged { file, line, .. } => format!(
+            "the host was reinstalled, or somebody is in between: ask its owner before you remove {file}:{line}"
+        ),
+        TransportErrorKind::HostKeyRevoked { .. } => "do not trust this host before its owner replaced the key".to_owned(),
+        TransportErrorKind::KnownHosts { .. } => "make the file readable and writable for you".to_owned(),
+        TransportErrorKind::Authentication { .. } => {
+            format!("add a key with `ssh-add`, set hosts.{name}.identity_file or .user, or use --ask-pass")
+        }
+        TransportErrorKind::Lost(_) if phase == Phase::Exec => {
+            "what was under way may be done or not: look with `mcp list`".to_owned()
+        }
+        TransportErrorKind::Lost(_) | TransportErrorKind::Ssh { .. } => format!("see `mcp hosts check {name}`"),
+        TransportErrorKind::Unsupported(_) | TransportErrorKind::Local(_) => return None,
+    })
+}

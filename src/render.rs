@@ -1,0 +1,20 @@
+//! The only place that writes to a terminal. stdout is the answer, stderr is the story.
+//!
+//! Boundary: takes reports, events and errors; never asks a host anything. Next: `ui` holds the two streams.
+
+mod change;
+mod error;
+mod get;
+mod hosts;
+mod log;
+mod progress;
+pub mod sanitise;
+mod status;
+mod table;
+mod ui;
+mod words;
+
+pub use log::LogPrinter;
+pub use progress::Progress;
+pub use ui::{Format, Ui};
+pub use words::{bytes, duration, plural};

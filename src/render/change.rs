@@ -1,0 +1,94 @@
+//! The recap of start, stop and restart.
+//!
+//! Boundary: a [`ChangeReport`] in, text out. The rows are the answer (stdout), the recap is the story (stderr).
+
+use std::time::Duration;
+
+use super::{Format, Ui, sanitise, table::table, words};
+use crate::operations::{ChangeReport, InstanceReport, Outcome, Trouble};
+
+impl Ui {
+    /// Prints what a change did.
+    pub fn change(&mut self, report: &ChangeReport) {
+        if self.format == Format::Name {
+            let names: String = report.instances.iter().map(|row| format!("{}@{}\n", row.name, row.host)).collect();
+            self.answer(&names);
+        } else if !self.structured(report) && !self.quiet {
+            let rows = report.instances.iter().map(|row| self.change_row(row)).collect();
+            let text = table(&["NAME", "HOST", "RESULT", "STATUS", "NOTE"], rows, self.width());
+            self.answer(&text);
+        }
+        let failures = report.instances.iter().filter(|row| row.error.is_some());
+        self.troubles(failures.filter_map(|row| {
+            Some((format!("cannot {} {}@{}", report.verb.as_str(), row.name, row.host), row.error.as_ref()?))
+        }));
+        self.note(&self.recap(report));
+    }
+
+    fn change_row(&self, row: &InstanceReport) -> Vec<String> {
+        let result = match row.outcome {
+            Outcome::Changed => {
+                let word = row.action.map_or("done", crate::operations::Action::as_str);
+                self.paint(word, |s| s.green())
+            }
+            Outcome::Unchanged => "ok, unchanged".to_owned(),
+            Outcome::Failed => self.paint("failed", |s| s.red()),
+            Outcome::Unreachable => self.paint("unreachable", |s| s.magenta()),
+            Outcome::Unknown => self.paint("unknown", |s| s.magenta()),
+            Outcome::NotAttempted => self.paint("not attempted", |s| s.yellow()),
+        };
+        let status = row.status.as_ref().map_or("-", |s| s.status.as_str());
+        let note = row.note.as_deref().or(row.error.as_ref().map(|e| e.cause.as_str())).unwrap_or_default();
+        vec![row.name.to_string(), row.host.to_string(), result, status.to_owned(), sanitise::line(note).into_owned()]
+    }
+
+    fn recap(&self, report: &ChangeReport) -> String {
+        let ok = report.count(Outcome::Changed) + report.count(Outcome::Unchanged);
+        let mut parts = vec![format!("{ok} ok")];
+        let unchanged = report.count(Outcome::Unchanged);
+        if unchanged > 0 {
+            parts[0].push_str(&format!(" ({unchanged} unchanged)"));
+        }
+        for (outcome, word) in [
+            (Outcome::Failed, "failed"),
+            (Outcome::Unreachable, "unreachable"),
+            (Outcome::Unknown, "unknown"),
+            (Outcome::NotAttempted, "not attempted"),
+        ] {
+            let count = report.count(outcome);
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        let verb = report.verb.as_str();
+        let interrupted = if report.interrupted { " (interrupted)" } else { "" };
+        let took = words::seconds(Duration::from_secs_f64(report.seconds.max(0.0)));
+        format!("{verb}: {} in {took}{interrupted}", parts.join(" · "))
+    }
+
+    /// Prints each trouble with its cause, hint and log lines; one that many share is printed once, with the others' names.
+    pub(super) fn troubles<'a>(&mut self, troubles: impl Iterator<Item = (String, &'a Trouble)>) {
+        let mut folded: Vec<(Vec<String>, &Trouble)> = vec![];
+        for (what, trouble) in troubles {
+            match folded.iter_mut().find(|(_, other)| *other == trouble) {
+                Some((whats, _)) => whats.push(what),
+                None => folded.push((vec![what], trouble)),
+            }
+        }
+        for (whats, trouble) in folded {
+            let label = self.paint_err("error:", |s| s.red().bold());
+            let more = match whats.len() {
+                1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            self.story(&format!("{label} {}{more}", whats[0]));
+            self.story(&format!("  cause: {}", sanitise::line(&trouble.cause)));
+            for line in &trouble.log {
+                self.story(&format!("  log:   {}", sanitise::line(line)));
+            }
+            if let Some(hint) = &trouble.hint {
+                self.story(&format!("  hint:  {}", sanitise::line(hint)));
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The table of `mcp list`.
+//!
+//! Boundary: records in, text out.
+
+use jiff::Timestamp;
+
+use super::{Format, Ui, sanitise, table::table, words};
+use crate::{
+    domain::{ServerStatus, Status},
+    operations::{Trouble, observe::ListReport},
+};
+
+impl Ui {
+    /// Prints the status of instances. `ages` shows when each record was learnt instead of trusting it to be now.
+    pub fn list(&mut self, report: &ListReport, ages: bool) {
+        if self.format == Format::Name {
+            let names: String = report.statuses.iter().map(|s| format!("{}@{}\n", s.name, s.host)).collect();
+            self.answer(&names);
+        } else if !self.structured(&report.statuses) {
+            let wide = self.format == Format::Wide;
+            let mut header = vec!["NAME", "HOST", "STATUS", "UPTIME", "PORT", "CPU", "MEM", "GPU", "IMAGE", "HEALTH"];
+            if ages {
+                header.push("AGE");
+            }
+            if wide {
+                header.extend(["RESTARTS", "CONTAINER"]);
+            }
+            header.push("MESSAGE");
+            let now = Timestamp::now();
+            let rows = report
+                .statuses
+                .iter()
+                .zip(&report.ports)
+                .map(|(status, port)| {
+                    let mut row = self.status_row(status, *port);
+                    if ages {
+                        row.push(age(status, now));
+                    }
+                    if wide {
+                        row.push(status.restart_count.map_or("-".to_owned(), |n| n.to_string()));
+                        row.push(status.container_id.as_deref().map_or("-", |id| &id[..id.len().min(12)]).to_owned());
+                    }
+                    row.push(status.message.as_deref().map_or(String::new(), |m| sanitise::line(m).into_owned()));
+                    row
+                })
+                .collect();
+            if report.statuses.is_empty() {
+                self.note("no servers are registered here; add one with `mcp add NAME --command \"docker run …\"`");
+            } else {
+                self.answer(&table(&header, rows, self.width()));
+            }
+        }
+        let troubles: Vec<(String, Trouble)> = report.troubles.clone();
+        self.troubles(troubles.iter().map(|(host, trouble)| (format!("no answer for {host}"), trouble)));
+    }
+
+    fn status_row(&self, status: &ServerStatus, port: Option<u16>) -> Vec<String> {
+        let dash = || "-".to_owned();
+        let memory = match (status.memory_usage, status.memory_limit) {
+            (Some(used), Some(limit)) => format!("{} / {}", words::bytes(used), words::bytes(limit)),
+            (Some(used), None) => words::bytes(used),
+            _ => dash(),
+        };
+        vec![
+            status.name.to_string(),
+            status.host.to_string(),
+            self.status_word(status.status),
+            status.uptime.map_or_else(dash, words::duration),
+            port.map_or_else(dash, |p| p.to_string()),
+            status.cpu_usage.map_or_else(dash, |p| format!("{p:.1}%")),
+            memory,
+            status.gpu_usage.map_or_else(dash, |p| format!("{p:.0}%")),
+            status.image.as_deref().map_or_else(dash, |i| sanitise::line(i).into_owned()),
+            status.health.map_or_else(dash, |h| h.as_str().to_owned()),
+        ]
+    }
+
+    pub(super) fn status_word(&self, status: Status) -> String {
+        self.paint(status.as_str(), |s| match status {
+            Status::Running => s.green(),
+            Status::Stopped => s.dim(),
+            Status::Error => s.red(),
+            Status::Unknown => s.magenta(),
+        })
+    }
+}
+
+/// How old a record is.
+pub(super) fn age(status: &ServerStatus, now: Timestamp) -> String {
+    words::duration(u64::try_from(now.as_second() - status.last_check.as_second()).unwrap_or(0))
+}

@@ -1,0 +1,153 @@
+//! The two streams, and what they may look like.
+//!
+//! Boundary: writing and nothing else. What is written comes from the other files here.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
+
+use console::{Style, Term};
+use serde::Serialize;
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// A table that fits the terminal.
+    #[default]
+    Table,
+    /// A table with every column, uncut.
+    Wide,
+    /// JSON, stable.
+    Json,
+    /// YAML, the same shape as the JSON.
+    Yaml,
+    /// Names only, one per line.
+    Name,
+}
+
+/// The terminal, or what stands in for it.
+pub struct Ui {
+    /// How the answer is written.
+    pub format: Format,
+    /// Say only what is wrong.
+    pub quiet: bool,
+    /// Say each exec with its time.
+    pub verbose: bool,
+    /// Whether questions may be asked.
+    pub interactive: bool,
+    color: bool,
+    color_err: bool,
+    width: Option<usize>,
+    broken_pipe: bool,
+}
+
+impl Ui {
+    /// Looks at the two streams and at the environment: colour needs a terminal and neither `--no-color` nor `NO_COLOR`
+    /// (no-color.org).
+    #[must_use]
+    pub fn new(format: Format, quiet: bool, verbose: bool, no_color: bool) -> Self {
+        let out = std::io::stdout().is_terminal();
+        let err = std::io::stderr().is_terminal();
+        let plain = no_color
+            || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let width = out.then(|| Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)));
+        Self {
+            format,
+            quiet,
+            verbose,
+            interactive: err && std::io::stdin().is_terminal(),
+            color: out && !plain,
+            color_err: err && !plain,
+            width,
+            broken_pipe: false,
+        }
+    }
+
+    /// Columns of the terminal that tables have to fit; `None` when stdout is not one.
+    pub(super) fn width(&self) -> Option<usize> {
+        if self.format == Format::Wide { None } else { self.width }
+    }
+
+    /// Whether stdout shows colour.
+    pub(super) fn colored(&self) -> bool {
+        self.color
+    }
+
+    /// Whether progress can be drawn on stderr.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Writes `text` to stdout as it is. Says `false` when nobody reads it any more.
+    #[expect(clippy::print_stdout, reason = "the one place that prints")]
+    pub fn answer(&mut self, text: &str) -> bool {
+        let mut out = std::io::stdout().lock();
+        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            // `mcp list | head -1`: the reader has what it wanted; that is no error.
+            self.broken_pipe = true;
+        }
+        !self.broken_pipe
+    }
+
+    /// Writes one line to stderr.
+    pub fn story(&mut self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Writes one line to stderr unless `--quiet`.
+    pub fn note(&mut self, line: &str) {
+        if !self.quiet {
+            self.story(line);
+        }
+    }
+
+    /// Writes a warning to stderr.
+    pub fn warn(&mut self, line: &str) {
+        let label = self.paint_err("warning:", |s| s.yellow().bold());
+        self.story(&format!("{label} {}", super::sanitise::line(line)));
+    }
+
+    /// Says that an exec ended, with `--verbose`.
+    pub fn exec(&mut self, host: &str, label: &str, elapsed: Duration) {
+        self.story(&format!("{host}: {label} in {:.0} ms", elapsed.as_secs_f64() * 1000.0));
+    }
+
+    /// Writes `value` as JSON or YAML. Says `false`, having written nothing, when neither was asked for.
+    pub fn structured(&mut self, value: &impl Serialize) -> bool {
+        let text = match self.format {
+            Format::Json => serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| e.to_string()),
+            Format::Yaml => serde_json::to_value(value)
+                .map_err(|e| e.to_string())
+                .and_then(|v| crate::config::to_yaml(&v).map_err(|e| e.to_string())),
+            Format::Table | Format::Wide | Format::Name => return false,
+        };
+        match text {
+            Ok(text) => self.answer(&text),
+            Err(error) => {
+                self.warn(&format!("this answer cannot be written: {error}"));
+                true
+            }
+        };
+        true
+    }
+
+    /// Asks a yes-or-no question on the terminal; `false` unless the answer begins with y.
+    pub fn confirm(&mut self, question: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).is_ok() && line.trim_start().to_lowercase().starts_with('y')
+    }
+
+    /// `text` in a style on stdout.
+    pub(super) fn paint(&self, text: &str, style: impl Fn(Style) -> Style) -> String {
+        if self.color { style(Style::new().force_styling(true)).apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    /// `text` in a style on stderr.
+    pub(super) fn paint_err(&self, text: &str, style: impl Fn(Style) -> Style) -> String {
+        if self.color_err { style(Style::new().force_styling(true)).apply_to(text).to_string() } else { text.to_owned() }
+    }
+}
