@@ -1,2 +1,25 @@
 //! What to say to docker and how to read what it answers. Pure: bytes in, values out.
+//!
+//! Reading order: [`shell`] (words and quoting), [`flags`] (docker's option grammar), [`run_string`] and [`registered`]
+//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`], [`stats`], [`gpu`],
+//! [`failure`], and the judgements made from them: [`status`] and [`drift`].
+//!
+//! Boundary: no files, sockets, clocks or terminals. Everything a host says is untrusted: readers skip what they cannot
+//! read and never panic. Formats are pinned by `fixtures/docker`, captured from real engines.
+
+pub mod command;
+pub mod drift;
+pub mod failure;
+pub mod flags;
+pub mod gpu;
+pub mod inspect;
+pub mod mount;
+pub mod port;
+pub mod registered;
+pub mod run_string;
 pub mod shell;
+pub mod stats;
+pub mod status;
+
+#[cfg(test)]
+mod fixture;

@@ -1,0 +1,194 @@
+//! What `mcp` says to docker by itself: each command a value that becomes one line of shell.
+//!
+//! Boundary: builders only. Reading the answers is [`super::inspect`]'s, [`super::stats`]' and [`super::gpu`]'s; the strings
+//! people register are [`super::run_string`]'s and [`super::registered`]'s.
+
+mod gpu;
+mod logs;
+
+use std::fmt;
+
+use super::shell::quote;
+
+pub use gpu::{gpu_pids, gpu_processes, gpu_utilization};
+pub use logs::{Logs, logs};
+
+/// Go templates, kept in files so that the fixtures are captured with the same text.
+const CONTAINER_TEMPLATE: &str = include_str!("inspect.tmpl");
+const IMAGE_TEMPLATE: &str = include_str!("image.tmpl");
+const VERSION_TEMPLATE: &str =
+    r#"{"client":{{json .Client.Version}},"server":{{if .Server}}{{json .Server.Version}}{{else}}null{{end}}}"#;
+
+/// A docker command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerCommand {
+    words: Vec<String>,
+}
+
+impl DockerCommand {
+    fn new<const N: usize>(words: [&str; N]) -> Self {
+        Self { words: words.into_iter().map(str::to_owned).collect() }
+    }
+
+    fn with<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.words.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    /// As one line of POSIX shell that begins with `docker`; every word is quoted.
+    #[must_use]
+    pub fn to_shell(&self) -> String {
+        self.to_shell_with("docker")
+    }
+
+    /// The same with the host's own words for `docker` (`sudo -n docker`), which are shell text and stay as they are.
+    #[must_use]
+    pub fn to_shell_with(&self, program: &str) -> String {
+        self.words.iter().fold(program.to_owned(), |mut line, word| {
+            line.push(' ');
+            line.push_str(&quote(word));
+            line
+        })
+    }
+}
+
+impl fmt::Display for DockerCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_shell())
+    }
+}
+
+/// All of `names` in one call; read by [`super::inspect::parse`]. It exits 1 when one of them does not exist, and still shows the
+/// others. Environment variables are shown by name only.
+#[must_use]
+pub fn inspect<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    DockerCommand::new(["container", "inspect", "--format", &one_line(CONTAINER_TEMPLATE)]).with(names)
+}
+
+/// What drift needs of `images` (names or ids); read by [`super::inspect::parse_images`].
+#[must_use]
+pub fn inspect_images<S: AsRef<str>>(images: impl IntoIterator<Item = S>) -> DockerCommand {
+    DockerCommand::new(["image", "inspect", "--format", &one_line(IMAGE_TEMPLATE)]).with(images)
+}
+
+/// Starts a container that exists.
+#[must_use]
+pub fn start(name: &str) -> DockerCommand {
+    DockerCommand::new(["start", name])
+}
+
+/// Stops a container: TERM, and KILL after docker's grace of 10 s.
+#[must_use]
+pub fn stop(name: &str) -> DockerCommand {
+    DockerCommand::new(["stop", name])
+}
+
+/// Removes a container that does not run. Its anonymous volumes stay.
+#[must_use]
+pub fn remove(name: &str) -> DockerCommand {
+    DockerCommand::new(["rm", name])
+}
+
+/// Removes a container, killing it if it runs. Its anonymous volumes stay.
+#[must_use]
+pub fn force_remove(name: &str) -> DockerCommand {
+    DockerCommand::new(["rm", "-f", name])
+}
+
+/// One sample of the usage of `names`, as JSON lines; read by [`super::stats::parse`]. Takes docker about 2 s. If one of them does
+/// not exist there is no answer at all, only an error: ask for those that run.
+#[must_use]
+pub fn stats<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    DockerCommand::new(["stats", "--no-stream", "--no-trunc", "--format", "{{json .}}"]).with(names)
+}
+
+/// The versions of client and engine; read by [`super::failure::parse_version`].
+#[must_use]
+pub fn version() -> DockerCommand {
+    DockerCommand::new(["version", "--format", VERSION_TEMPLATE])
+}
+
+/// The process ids of a container as the host sees them; read by [`super::gpu::parse_pids`]. What follows the name
+/// is for `ps`.
+#[must_use]
+pub fn top(name: &str) -> DockerCommand {
+    DockerCommand::new(["top", name, "-eo", "pid"])
+}
+
+fn one_line(template: &str) -> String {
+    template.lines().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::{fixture, shell};
+
+    #[test]
+    fn each_command_is_one_whole_line() {
+        for (command, line) in [
+            (start("finance"), "docker start finance"),
+            (stop("finance"), "docker stop finance"),
+            (remove("finance"), "docker rm finance"),
+            (force_remove("finance"), "docker rm -f finance"),
+            (stats(["a", "b"]), "docker stats --no-stream --no-trunc --format '{{json .}}' a b"),
+            (top("finance"), "docker top finance -eo pid"),
+        ] {
+            assert_eq!(command.to_shell(), line);
+        }
+    }
+
+    #[test]
+    fn hostile_names_stay_one_word() {
+        for name in ["; rm -rf ~", "a b", "it's", "a\nb", "$(reboot)", "`id`", "-x", "", "&&", "*", "\"", "\\"] {
+            for command in
+                [inspect([name]), start(name), stop(name), remove(name), force_remove(name), stats([name]), top(name)]
+            {
+                let line = command.to_shell();
+                let words: Vec<String> = shell::split(&line)
+                    .unwrap_or_else(|e| panic!("{line}: {e}"))
+                    .into_iter()
+                    .map(|w| w.value)
+                    .collect();
+                assert_eq!(words[1..], command.words, "{line}");
+                assert!(words.iter().any(|word| word == name), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_reads_as_it_should_in_whole() {
+        assert_eq!(stop("; rm -rf ~").to_shell(), "docker stop '; rm -rf ~'");
+        assert_eq!(force_remove("it's").to_shell(), "docker rm -f \"it's\"");
+        assert_eq!(start("a\nb").to_shell(), "docker start 'a\nb'");
+    }
+
+    #[test]
+    fn the_host_s_words_for_docker_are_left_as_they_are() {
+        assert_eq!(
+            stop("a b").to_shell_with("DOCKER_HOST=unix:///run/x.sock sudo -n docker"),
+            "DOCKER_HOST=unix:///run/x.sock sudo -n docker stop 'a b'"
+        );
+    }
+
+    #[test]
+    fn the_fixtures_were_captured_with_these_very_commands() {
+        for version in fixture::VERSIONS {
+            for (case, command) in [
+                ("inspect/two_of_three", inspect(["plain", "gone", "env"])),
+                ("image/env", inspect_images(["example/app:1.0", "tiny"])),
+                ("stats/json", stats(["plain", "busy", "ports"])),
+                ("version/up", self::version()),
+                ("top/busy", top("busy")),
+            ] {
+                let captured = fixture::read(&format!("{version}/{case}.cmd"));
+                let words: Vec<String> = shell::split(&captured)
+                    .unwrap_or_else(|e| panic!("{case}: {e}"))
+                    .into_iter()
+                    .map(|w| w.value)
+                    .collect();
+                assert_eq!(words[1..], command.words, "{version}/{case}");
+            }
+        }
+    }
+}
