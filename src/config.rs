@@ -1,1 +1,21 @@
 //! The workspace's three YAML files: schema, validation, edits, and the store that reads and writes them.
+//!
+//! Boundary: everything but [`store`] and [`check`] is pure, text in and values or text out. No YAML type leaves this module.
+//! Next: [`inventory`] (`hosts.yaml`), [`registry`] (`servers.yaml`), [`state`] (`state.yaml`); [`pattern`] selects hosts and
+//! servers by name; [`edit`] changes text and keeps its formatting; [`store`] finds, locks, reads and replaces the files.
+
+mod check;
+pub mod edit;
+pub mod error;
+mod graph;
+pub mod inventory;
+pub mod pattern;
+mod range;
+pub mod registry;
+pub mod state;
+pub mod store;
+mod walk;
+#[allow(dead_code, reason = "`edit` will read the positions")]
+mod yaml;
+
+pub use check::check;

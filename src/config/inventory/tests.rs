@@ -1,0 +1,254 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+use super::*;
+use crate::{config::pattern::HostPattern, domain::HostKeyPolicy};
+use std::time::Duration;
+
+pub(super) fn context() -> Context {
+    Context { dir: "/ws".into(), home: Some("/home/ana".into()), user: "ana".into() }
+}
+
+fn parse(text: &str) -> Inventory {
+    Inventory::parse(text, "hosts.yaml", &context()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn errors(text: &str) -> String {
+    Inventory::parse(text, "hosts.yaml", &context()).unwrap_err().to_string()
+}
+
+fn ssh<'a>(inventory: &'a Inventory, name: &str) -> &'a crate::domain::SshEndpoint {
+    match &inventory.get(&HostName::new(name).unwrap()).unwrap().connection {
+        Connection::Ssh(endpoint) => endpoint,
+        Connection::Local => panic!("local"),
+    }
+}
+
+fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a Host {
+    inventory.get(&HostName::new(name).unwrap()).unwrap()
+}
+
+fn select(inventory: &Inventory, pattern: &str) -> String {
+    match HostPattern::parse(pattern).and_then(|pattern| inventory.select(&pattern)) {
+        Ok(hosts) => hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" "),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+const FLEET: &str = "version: 1
+defaults: {user: deploy, port: 2222, env: {A: default, B: default}}
+hosts:
+  web-[01:03]: {address: '10.0.0.[1:3]', groups: [web]}
+  db-1: {groups: [db], port: 22}
+  bastion: {docker: false, jump: []}
+groups:
+  prod: {children: [web, db], env: {B: prod, C: prod}, timeout: 2m}
+  web: {env: {C: web}, jump: bastion}
+  db: {hosts: ['db-*'], user: dba}
+";
+
+#[test]
+fn values_come_from_the_host_then_its_groups_then_the_defaults() {
+    let inventory = parse(FLEET);
+    let web = ssh(&inventory, "web-02");
+    assert_eq!((web.address.as_str(), web.user.as_str(), web.port), ("10.0.0.2", "deploy", 2222));
+    assert_eq!(web.jump.iter().map(|host| host.as_str()).collect::<Vec<_>>(), ["bastion"]);
+    let env = &host(&inventory, "web-02").env;
+    assert_eq!(env.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["A=default", "B=prod", "C=web"]);
+    assert_eq!(host(&inventory, "web-02").timeout, Some(Duration::from_secs(120)));
+    let db = ssh(&inventory, "db-1");
+    assert_eq!((db.address.as_str(), db.user.as_str(), db.port), ("db-1", "dba", 22));
+    assert_eq!(host(&inventory, "db-1").groups.iter().map(|g| g.as_str()).collect::<Vec<_>>(), ["db", "prod"]);
+    assert_eq!(host(&inventory, "bastion").docker, Docker::Absent);
+}
+
+#[test]
+fn a_host_with_nothing_said_gets_the_documented_defaults() {
+    let inventory = parse("version: 1\nhosts: [plain]\n");
+    let expected = crate::domain::SshEndpoint {
+        address: "plain".into(),
+        port: 22,
+        user: "ana".into(),
+        identity_files: vec![],
+        host_key: HostKeyPolicy::Strict,
+        known_hosts: vec![],
+        jump: vec![],
+    };
+    assert_eq!(ssh(&inventory, "plain"), &expected);
+    let plain = host(&inventory, "plain");
+    assert_eq!((plain.connect_timeout, plain.timeout), (Duration::from_secs(10), None));
+    assert_eq!(plain.docker, Docker::Words("docker".into()));
+}
+
+#[test]
+fn paths_are_resolved_against_workspace_and_home() {
+    let text = "version: 1\nhosts:\n  a: {identity_file: [keys/a, ~/.ssh/b, /etc/c], known_hosts: '~', host_key: accept-new}\n";
+    let inventory = parse(text);
+    let a = ssh(&inventory, "a");
+    assert_eq!(a.identity_files, [PathBuf::from("/ws/keys/a"), "/home/ana/.ssh/b".into(), "/etc/c".into()]);
+    assert_eq!(a.known_hosts, [PathBuf::from("/home/ana")]);
+    assert_eq!(a.host_key, HostKeyPolicy::AcceptNew);
+}
+
+#[test]
+fn yaml_surprises_in_string_places_keep_their_written_text() {
+    let text = "version: 1\nhosts:\n  010: {user: 0x1f, address: 1e3, env: {A: no, B: 22:22, C: 010, D: 1.10, E: '', F: 2024-01-01}}\n  no:\n";
+    let inventory = parse(text);
+    let octal = ssh(&inventory, "010");
+    assert_eq!((octal.user.as_str(), octal.address.as_str()), ("0x1f", "1e3"));
+    let values: Vec<&str> = host(&inventory, "010").env.values().map(String::as_str).collect();
+    assert_eq!(values, ["no", "22:22", "010", "1.10", "", "2024-01-01"]);
+    assert_eq!(ssh(&inventory, "no").address, "no");
+}
+
+#[test]
+fn yaml_surprises_in_number_and_boolean_places_are_errors() {
+    for (key, value) in [
+        ("port", "022"),
+        ("port", "22:22"),
+        ("port", "0x16"),
+        ("port", "2e1"),
+        ("port", "0"),
+        ("port", "65536"),
+        ("port", "'22'"),
+        ("port", "[22]"),
+        ("port", "99999999999999999999"),
+        ("docker", "no"),
+        ("docker", "off"),
+        ("docker", "'a \"b'"),
+        ("connection", "telnet"),
+        ("host_key", "no"),
+        ("connect_timeout", "0"),
+        ("connect_timeout", "1e3"),
+        ("timeout", "-5"),
+        ("timeout", "5 minutes"),
+        ("timeout", "99999999999999999999h"),
+        ("timeout", "25h"),
+        ("identity_file", "~bob/x"),
+        ("identity_file", "{a: b}"),
+        ("user", "a b"),
+        ("user", "-x"),
+        ("address", "a b"),
+        ("address", "-oProxyCommand=x"),
+        ("env", "[A=1]"),
+        ("env", "{1A: x}"),
+        ("env", "{A: [1]}"),
+        ("env", "{A: }"),
+        ("jump", "nowhere"),
+        ("groups", "nowhere"),
+        ("groups", "{a: b}"),
+    ] {
+        let text = format!("version: 1\nhosts:\n  a: {{{key}: {value}}}\n");
+        let errors = errors(&text);
+        assert!(errors.starts_with(&format!("hosts.yaml:3: hosts.a.{key}")), "{key}: {value}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn values_of_env_are_never_in_an_error() {
+    let errors = errors("version: 1\nhosts:\n  a: {env: {A: [secret], B: {secret: secret2}, 'B C': secret}}\n");
+    assert!(errors.lines().count() == 3 && !errors.contains("secret"), "{errors}");
+}
+
+#[test]
+fn every_error_of_the_file_is_reported_at_once() {
+    let text = "version: 2
+defualts: {}
+hosts:
+  web-[1:2]: {adress: x, port: x}
+  web-2:
+  web: {groups: [prd]}
+  all:
+  'a b':
+  r[5:1]:
+groups:
+  prod: {hosts: [web-3, web-1], children: [x]}
+  web: {}
+  x: {children: [y]}
+  y: {children: [x]}
+  z: {children: [z], address: 1.2.3.4, hosts: [x]}
+";
+    let expected = "hosts.yaml:1: version: expected 1, the only version there is, found \"2\"
+hosts.yaml:2: defualts: unknown key; the keys here are version, defaults, hosts, groups; did you mean \"defaults\"?
+hosts.yaml:4: hosts.web-[1:2].adress: unknown key; the keys here are address, groups, user, port, identity_file, jump, connection, docker, env, connect_timeout, timeout, host_key, known_hosts; did you mean \"address\"?
+hosts.yaml:4: hosts.web-[1:2].port: expected a port from 1 to 65535, found \"x\"
+hosts.yaml:5: hosts.web-2: the host \"web-2\" is already on line 4
+hosts.yaml:6: hosts.web.groups[0]: there is no group \"prd\"; groups are declared under `groups`; did you mean \"prod\"?
+hosts.yaml:7: hosts.all: `all` always means every host; a host needs another name
+hosts.yaml:8: hosts.\"a b\": \"a b\" is not a host name: ' ' is not allowed (letters, digits, '.', '_' and '-')
+hosts.yaml:9: hosts.r[5:1]: bad range [5:1] in \"r[5:1]\": the end lies before the start
+hosts.yaml:11: groups.prod.hosts[0]: there is no host \"web-3\"; did you mean \"web-1\"?
+hosts.yaml:12: groups.web: a host is named \"web\" too; one of them needs another name
+hosts.yaml:13: groups.x: the groups hold each other: x → y → x
+hosts.yaml:15: groups.z.address: an address belongs to one host; write it under `hosts`
+hosts.yaml:15: groups.z.hosts[0]: \"x\" is a group; list it under `children`
+hosts.yaml:15: groups.z: the groups hold each other: z → z";
+    assert_eq!(errors(text), expected);
+}
+
+#[test]
+fn a_version_is_required() {
+    assert_eq!(errors("hosts: [a]\n"), "hosts.yaml:1: `version: 1` is missing at the top");
+    assert!(errors("").contains("version: 1"));
+    assert!(errors("- a\n").contains("expected keys and values, found a list"));
+}
+
+#[test]
+fn an_address_range_must_have_as_many_as_the_names() {
+    let errors = errors("version: 1\nhosts:\n  w[1:3]: {address: '10.0.0.[1:2]'}\n");
+    assert!(errors.contains("stands for 2 addresses, the name for 3 hosts"), "{errors}");
+}
+
+#[test]
+fn jumps_in_a_circle_and_through_a_local_host_are_errors() {
+    let errors = errors(
+        "version: 1\nhosts:\n  a: {jump: b}\n  b: {jump: [c]}\n  c: {jump: a}\n  d: {jump: d}\n  e: {jump: l}\n  l: {connection: local}\n",
+    );
+    assert!(errors.contains("a → b → c → a"), "{errors}");
+    assert!(errors.contains("d → d"), "{errors}");
+    assert!(errors.contains("cannot jump through \"l\""), "{errors}");
+    assert_eq!(errors.lines().count(), 3, "{errors}");
+}
+
+#[test]
+fn too_many_hosts_are_refused() {
+    assert!(errors("version: 1\nhosts: ['a[1:60000]', 'b[1:60000]']\n").contains("more than 100000"));
+}
+
+#[test]
+fn patterns_select_in_inventory_order_whatever_their_own() {
+    let inventory = parse(FLEET);
+    for (pattern, hosts) in [
+        ("all", "web-01 web-02 web-03 db-1 bastion"),
+        ("*", "web-01 web-02 web-03 db-1 bastion"),
+        ("db-1,web-*", "web-01 web-02 web-03 db-1"),
+        ("web-*,!web-02", "web-01 web-03"),
+        ("!web-02,web-*", "web-01 web-03"),
+        ("@prod,&@web", "web-01 web-02 web-03"),
+        ("&@web,web-01,db-1", "web-01"),
+        ("prod", "web-01 web-02 web-03 db-1"),
+        ("@*b,!@db", "web-01 web-02 web-03"),
+        ("web-[01:02]", "web-01 web-02"),
+        ("!@prod", "bastion"),
+        ("&@db", "db-1"),
+        (" web-01 , db-? ", "web-01 db-1"),
+        ("web-9", "error: no host or group is named \"web-9\"; did you mean \"web\"?"),
+        ("@prdo", "error: no group is named \"prdo\"; did you mean \"prod\"?"),
+        ("web-*,!wbe-01", "error: no host or group is named \"wbe-01\"; did you mean \"web-01\"?"),
+        ("mail-*", "error: no host or group matches \"mail-*\""),
+        ("web-[01:04]", "error: no host or group is named \"web-04\"; did you mean \"web-01\"?"),
+        ("@web,!@prod", "error: \"@web,!@prod\" leaves no host"),
+    ] {
+        assert_eq!(select(&inventory, pattern), hosts, "{pattern}");
+    }
+}
+
+#[test]
+fn without_an_inventory_there_is_this_machine() {
+    let inventory = Inventory::implicit_localhost();
+    assert!(inventory.is_implicit());
+    assert_eq!(
+        inventory.default_host().map(|host| (host.name.as_str(), host.connection.clone())),
+        Some(("localhost", Connection::Local))
+    );
+}

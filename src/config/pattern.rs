@@ -1,0 +1,288 @@
+//! Patterns that select hosts (`web-*,@prod,!web-03`) and servers (`fin*`, `finance@edge-*`).
+//!
+//! Boundary: parsing and matching; the hosts to choose from are [`Inventory`](super::inventory::Inventory)'s.
+//! Source of the grammar: Ansible's "Patterns: targeting hosts and groups", with `@` for groups and ranges written out.
+
+use std::str::FromStr;
+
+use super::range;
+use crate::domain::{Instance, ServerName};
+
+/// Longest pattern taken, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Why a pattern selects nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// The text is not a pattern.
+    #[error("{text:?} is not a pattern: {reason}")]
+    Syntax { text: String, reason: String },
+    /// One term has no host or group.
+    #[error("{}", no_match(term, group, suggestion))]
+    NoMatch {
+        /// The term, without `!`, `&` and with its range written out.
+        term: String,
+        /// Whether it names a group.
+        group: bool,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
+    /// Every term has hosts, but together they leave none.
+    #[error("{text:?} leaves no host")]
+    Nothing { text: String },
+}
+
+fn no_match(term: &str, group: &bool, suggestion: &Option<String>) -> String {
+    let kind = if *group { "group" } else { "host or group" };
+    let verb = if term.contains(['*', '?']) { "matches" } else { "is named" };
+    let hint = suggestion.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+    format!("no {kind} {verb} {term:?}{hint}")
+}
+
+/// What a term does to the selection. Applied in this order, whatever the order in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Union,
+    Intersection,
+    Exclusion,
+}
+
+/// What a term stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    All,
+    /// Names or globs of hosts, or the name of a group.
+    Names(Vec<String>),
+    /// Names or globs of groups, without the `@`.
+    Groups(Vec<String>),
+}
+
+/// A pattern over the hosts of an inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    text: String,
+    terms: Vec<(Operator, Body)>,
+}
+
+impl HostPattern {
+    /// Reads a pattern: terms separated by commas; `!` excludes, `&` intersects, `@` names a group.
+    ///
+    /// # Errors
+    /// [`PatternError::Syntax`].
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let syntax = |reason: &str| PatternError::Syntax { text: text.to_owned(), reason: reason.to_owned() };
+        if text.len() > LONGEST {
+            let text = text.chars().take(60).collect();
+            return Err(PatternError::Syntax { text, reason: format!("it is longer than {LONGEST} bytes") });
+        }
+        let mut terms = Vec::new();
+        for term in text.split(',') {
+            let term = term.trim();
+            let (operator, name) = match term.split_at_checked(1) {
+                Some(("!", name)) => (Operator::Exclusion, name),
+                Some(("&", name)) => (Operator::Intersection, name),
+                _ => (Operator::Union, term),
+            };
+            let (group, name) = name.strip_prefix('@').map_or((false, name), |name| (true, name));
+            if name.is_empty() {
+                return Err(syntax("a name is missing"));
+            }
+            if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?[]:".contains(*c)) {
+                return Err(syntax(&format!("{wrong:?} cannot stand in {name:?}")));
+            }
+            let body = match name {
+                "all" | "*" => Body::All,
+                name => {
+                    let names = range::expand(name).map_err(|reason| syntax(&reason))?;
+                    if group { Body::Groups(names) } else { Body::Names(names) }
+                }
+            };
+            terms.push((operator, body));
+        }
+        Ok(Self { text: text.to_owned(), terms })
+    }
+
+    /// One pattern from several, as if they were separated by commas.
+    ///
+    /// # Errors
+    /// [`PatternError::Syntax`].
+    pub fn join<S: AsRef<str>>(texts: &[S]) -> Result<Self, PatternError> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        Self::parse(&texts.join(","))
+    }
+
+    /// The text it was read from.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn terms(&self) -> &[(Operator, Body)] {
+        &self.terms
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = PatternError;
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
+    }
+}
+
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// A name or glob of servers, perhaps on certain hosts only: `finance`, `fin*`, `finance@edge-*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern {
+    server: String,
+    host: Option<String>,
+}
+
+impl NamePattern {
+    /// Reads `server`, `server@host` or globs of them.
+    ///
+    /// # Errors
+    /// [`PatternError::Syntax`].
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let (server, host) = text.split_once('@').map_or((text, None), |(server, host)| (server, Some(host)));
+        for part in std::iter::once(server).chain(host) {
+            let wrong = part.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?".contains(*c));
+            let reason = match wrong {
+                Some(wrong) => format!("{wrong:?} cannot stand in a name"),
+                None if part.is_empty() => "a name is missing".to_owned(),
+                None => continue,
+            };
+            return Err(PatternError::Syntax { text: text.chars().take(300).collect(), reason });
+        }
+        Ok(Self { server: server.to_owned(), host: host.map(str::to_owned) })
+    }
+
+    /// Whether it selects this server on at least some hosts.
+    #[must_use]
+    pub fn matches_server(&self, server: &ServerName) -> bool {
+        glob(&self.server, server.as_str())
+    }
+
+    /// Whether it selects this instance.
+    #[must_use]
+    pub fn matches(&self, instance: &Instance) -> bool {
+        self.matches_server(&instance.server)
+            && self.host.as_ref().is_none_or(|host| glob(host, instance.host.as_str()))
+    }
+
+    /// Whether it is a glob rather than a name.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        is_glob(&self.server) || self.host.as_deref().is_some_and(is_glob)
+    }
+
+    /// The server's part of the text.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The host's part of the text.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = PatternError;
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
+    }
+}
+
+impl std::fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.host {
+            Some(host) => write!(f, "{}@{host}", self.server),
+            None => f.write_str(&self.server),
+        }
+    }
+}
+
+pub(crate) fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+/// Whether `text` matches `pattern`, where `*` is any run of characters and `?` any one.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    // Remembering only the last `*` is enough, and keeps the time below pattern length times text length.
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(byte) = text.get(t) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(b'?') => (p, t) = (p + 1, t + 1),
+            Some(wanted) if wanted == byte => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((star, start)) = retry else { return false };
+                retry = Some((star, start + 1));
+                (p, t) = (star + 1, start + 1);
+            }
+        }
+    }
+    pattern.get(p..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_names() {
+        for (pattern, text, matches) in [
+            ("web-*", "web-01", true),
+            ("web-*", "my-web-01", false),
+            ("*-01", "web-01", true),
+            ("w?b", "web", true),
+            ("w?b", "wb", false),
+            ("*a*b*", "xaxbx", true),
+            ("*a*b*", "xbxax", false),
+            ("*", "", true),
+            ("web", "web-01", false),
+            ("**x", "aax", true),
+        ] {
+            assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_name_pattern_selects_servers_and_instances() {
+        let instance: Instance = "finance@edge-1".parse().unwrap();
+        for (text, matches) in [
+            ("finance", true),
+            ("fin*", true),
+            ("finance@edge-*", true),
+            ("*@edge-1", true),
+            ("finance@web-*", false),
+            ("fin", false),
+        ] {
+            assert_eq!(NamePattern::parse(text).unwrap().matches(&instance), matches, "{text}");
+        }
+        assert!(!NamePattern::parse("finance@edge-1").unwrap().is_glob());
+        for text in ["", "@edge", "a@", "a@b@c", "a b", "a,b", "$(x)"] {
+            assert!(NamePattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_host_patterns_are_refused() {
+        for text in ["", "a,", ",a", "!", "&", "@", "!@", "a b", "a;b", "w[1:", "w[5:1]", "é"] {
+            assert!(matches!(HostPattern::parse(text), Err(PatternError::Syntax { .. })), "{text}");
+        }
+    }
+}

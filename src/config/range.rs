@@ -1,0 +1,129 @@
+//! Ranges in names and addresses as Ansible writes them: `web-[01:20]`, `db-[a:f]`, `rack[1:9:2]-[a:c]`.
+//!
+//! Boundary: text to texts. Source of the format: Ansible's inventory guide, "Adding ranges of hosts".
+
+/// Most names one inventory holds.
+pub(crate) const MOST: usize = 100_000;
+
+/// Every text that `text` stands for, in order; itself when it has no range.
+///
+/// Errors: what is wrong with the range, in words.
+pub(crate) fn expand(text: &str) -> Result<Vec<String>, String> {
+    let mut expanded = vec![String::new()];
+    let mut rest = text;
+    while let Some(open) = rest.find('[') {
+        let (before, inside) = (rest.get(..open).unwrap_or(""), rest.get(open + 1..).unwrap_or(""));
+        let Some((range, after)) = inside.split_once(']') else {
+            return Err(format!("bad range in {text:?}: `[` has no `]`"));
+        };
+        if before.contains(']') {
+            return Err(format!("bad range in {text:?}: `]` has no `[`"));
+        }
+        let items = items(range).map_err(|reason| format!("bad range [{range}] in {text:?}: {reason}"))?;
+        if expanded.len().saturating_mul(items.len()) > MOST {
+            return Err(format!("the range {text:?} stands for more than {MOST} names"));
+        }
+        expanded =
+            expanded.iter().flat_map(|head| items.iter().map(move |item| format!("{head}{before}{item}"))).collect();
+        rest = after;
+    }
+    if rest.contains(']') {
+        return Err(format!("bad range in {text:?}: `]` has no `[`"));
+    }
+    for name in &mut expanded {
+        name.push_str(rest);
+    }
+    Ok(expanded)
+}
+
+fn items(range: &str) -> Result<Vec<String>, String> {
+    let parts: Vec<&str> = range.split(':').collect();
+    let (start, end, step) = match *parts.as_slice() {
+        [start, end] => (start, end, "1"),
+        [start, end, step] => (start, end, step),
+        _ => return Err("write it [1:20], [01:20], [a:f] or with a step [1:20:2]".to_owned()),
+    };
+    let step = match step.parse::<usize>() {
+        Ok(step) if step > 0 => step,
+        _ => return Err(format!("the step must be a number above 0, not {step:?}")),
+    };
+    if let (Some(first), Some(last)) = (letter(start), letter(end)) {
+        if first.is_ascii_lowercase() != last.is_ascii_lowercase() || first > last {
+            return Err("letters must go upwards within one case".to_owned());
+        }
+        return Ok((first..=last).step_by(step).map(|byte| char::from(byte).to_string()).collect());
+    }
+    let (Some(first), Some(last)) = (number(start), number(end)) else {
+        return Err("both ends must be numbers or single letters".to_owned());
+    };
+    if first > last {
+        return Err("the end lies before the start".to_owned());
+    }
+    let padded = start.len() > 1 && start.starts_with('0');
+    if padded && start.len() != end.len() {
+        return Err("with leading zeros both ends must be equally long".to_owned());
+    }
+    if (last - first) / step >= MOST {
+        return Err(format!("it stands for more than {MOST} names"));
+    }
+    let width = if padded { start.len() } else { 0 };
+    Ok((first..=last).step_by(step).map(|value| format!("{value:0width$}")).collect())
+}
+
+fn letter(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii_alphabetic() => Some(*byte),
+        _ => None,
+    }
+}
+
+fn number(text: &str) -> Option<usize> {
+    // Nine digits are enough for any fleet and never overflow.
+    (!text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_expand_as_in_ansible() {
+        for (text, names) in [
+            ("web", "web"),
+            ("web-[01:03]", "web-01 web-02 web-03"),
+            ("w[8:11].x", "w8.x w9.x w10.x w11.x"),
+            ("db-[a:c]", "db-a db-b db-c"),
+            ("n[01:06:2]", "n01 n03 n05"),
+            ("r[1:2]-[a:b]", "r1-a r1-b r2-a r2-b"),
+            ("[1:1]", "1"),
+        ] {
+            assert_eq!(expand(text).map(|names| names.join(" ")), Ok(names.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_ranges_are_refused_with_the_reason() {
+        for (text, reason) in [
+            ("w[1", "no `]`"),
+            ("w1]", "no `[`"),
+            ("w]1[1:2]", "no `[`"),
+            ("w[5:1]", "before the start"),
+            ("w[01:100]", "equally long"),
+            ("w[a:5]", "numbers or single letters"),
+            ("w[a:F]", "one case"),
+            ("w[1:5:0]", "step"),
+            ("w[1]", "write it"),
+            ("w[1:2:3:4]", "write it"),
+            ("w[:5]", "numbers or single letters"),
+            ("w[-1:5]", "numbers or single letters"),
+            ("w[0:999999999]", "more than"),
+            ("w[0:999][0:999]", "more than"),
+            ("w[0:99999999999999999999]", "numbers or single letters"),
+        ] {
+            let error = expand(text).err().unwrap_or_default();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Finds the workspace, reads its files, and changes them under a lock.
+//!
+//! Boundary: the only part of `config` that touches files. Next: `store/lock.rs` keeps two `mcp` apart,
+//! `store/atomic.rs` replaces a file so that it is never half-written.
+
+mod atomic;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    error::{ConfigError, ConfigErrors},
+    inventory::{Context, Inventory},
+    registry::{Check, Registry},
+    state::State,
+    yaml::{self, LARGEST},
+};
+
+/// The inventory's file.
+pub const HOSTS: &str = "hosts.yaml";
+/// The registry's file.
+pub const SERVERS: &str = "servers.yaml";
+/// The state's file.
+pub const STATE: &str = "state.yaml";
+/// The lock of a workspace.
+pub const LOCK: &str = ".mcp.lock";
+/// How long another `mcp` is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a workspace could not be found, read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No directory can be named.
+    #[error("there is no workspace: no --dir, no $MCP_DIR, and no home directory ($HOME is not set)")]
+    NoWorkspace,
+    /// The directory that was named is not there.
+    #[error("the workspace {} is not a directory; create it with `mcp init`", dir.display())]
+    NoDirectory { dir: PathBuf },
+    /// Another `mcp` holds the lock.
+    #[error("another mcp{} has held the workspace {} for {} s", holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), dir.display(), waited.as_secs())]
+    Locked {
+        /// The workspace.
+        dir: PathBuf,
+        /// Who holds it, as the lock file says.
+        holder: Option<u32>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `lock`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not valid.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+}
+
+/// What of the process decides where the workspace is.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The current directory.
+    pub cwd: PathBuf,
+    /// `$MCP_DIR`.
+    pub mcp_dir: Option<PathBuf>,
+    /// `$XDG_CONFIG_HOME`.
+    pub xdg_config_home: Option<PathBuf>,
+    /// `$HOME`.
+    pub home: Option<PathBuf>,
+    /// The user's name.
+    pub user: String,
+}
+
+impl Environment {
+    /// This process's.
+    ///
+    /// # Errors
+    /// When the current directory is gone.
+    pub fn of_process() -> Result<Self, StoreError> {
+        // The XDG Base Directory specification: an empty or relative value counts as unset.
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let cwd =
+            std::env::current_dir().map_err(|source| StoreError::Io { action: "read", path: ".".into(), source })?;
+        let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+        Ok(Self {
+            cwd,
+            mcp_dir: path("MCP_DIR"),
+            xdg_config_home: path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()),
+            home: path("HOME").filter(|dir| dir.is_absolute()),
+            user: user
+                .unwrap_or_else(|| if rustix::process::geteuid().is_root() { "root".into() } else { "nobody".into() }),
+        })
+    }
+}
+
+/// A directory with the three files.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    context: Context,
+    /// Named by a flag or variable, so it must be there.
+    named: bool,
+    lock_timeout: Duration,
+}
+
+/// What a workspace holds.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The hosts.
+    pub inventory: Inventory,
+    /// The servers.
+    pub registry: Registry,
+    /// What was last known.
+    pub state: State,
+    /// What went wrong without stopping the run, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Workspace {
+    /// The workspace of this run: `dir_flag`, `$MCP_DIR`, the current directory if it holds `hosts.yaml` or `servers.yaml`,
+    /// `$XDG_CONFIG_HOME/mcp` (by default `~/.config/mcp`).
+    ///
+    /// # Errors
+    /// When none of them can be named.
+    pub fn locate(dir_flag: Option<&Path>, environment: &Environment) -> Result<Self, StoreError> {
+        let Environment { cwd, mcp_dir, xdg_config_home, home, user } = environment;
+        let holds = |name: &str| cwd.join(name).symlink_metadata().is_ok();
+        let (dir, named) = if let Some(dir) = dir_flag.or(mcp_dir.as_deref()) {
+            (cwd.join(dir), true)
+        } else if holds(HOSTS) || holds(SERVERS) {
+            (cwd.clone(), true)
+        } else {
+            let config = xdg_config_home.clone().or_else(|| home.as_ref().map(|home| home.join(".config")));
+            (config.ok_or(StoreError::NoWorkspace)?.join("mcp"), false)
+        };
+        let context = Context { dir, home: home.clone(), user: user.clone() };
+        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT })
+    }
+
+    /// Waits at most `timeout` for another `mcp`, instead of 30 s.
+    #[must_use]
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.context.dir
+    }
+
+    /// What relative paths in its files are resolved against.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Creates the directory, for the owner alone, if it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_dir(&self) -> Result<(), StoreError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(self.dir()).map_err(|source| self.io("create", self.dir(), source))
+    }
+
+    /// Reads all three files. Missing ones stand for `localhost`, no servers, nothing known; a broken `state.yaml` is a warning.
+    ///
+    /// # Errors
+    /// Everything that is wrong in `hosts.yaml` and `servers.yaml`.
+    pub fn load(&self, check: Check<'_>) -> Result<Loaded, StoreError> {
+        if self.named && !self.dir().is_dir() {
+            return Err(StoreError::NoDirectory { dir: self.dir().to_owned() });
+        }
+        let Files { inventory, registry, state } = read(&self.context, check);
+        let (inventory, registry) = match (inventory, registry) {
+            (Ok(inventory), Ok(registry)) => (inventory, registry),
+            (inventory, registry) => {
+                let errors = inventory.err().into_iter().chain(registry.err()).flat_map(|errors| errors.0);
+                return Err(ConfigErrors(errors.collect()).into());
+            }
+        };
+        let mut warnings = Vec::new();
+        let state = state.unwrap_or_else(|errors| {
+            warnings.extend(errors.0.iter().map(|error| format!("{error}; going on without it")));
+            State::default()
+        });
+        Ok(Loaded { inventory, registry, state, warnings })
+    }
+
+    /// Changes the state under the lock: reads it again, applies `change`, writes it if that changed it.
+    /// A broken `state.yaml` is kept as `state.yaml.broken` and a new one begun.
+    ///
+    /// # Errors
+    /// The lock cannot be had, or the file cannot be written.
+    pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        let _lock = self.lock()?;
+        let path = self.dir().join(STATE);
+        let text = text(&path, STATE)?;
+        let mut state = match text.as_deref().map(|text| State::parse(text, STATE)) {
+            None => State::default(),
+            Some(Ok(state)) => state,
+            Some(Err(_)) => {
+                let aside = self.dir().join("state.yaml.broken");
+                std::fs::rename(&path, &aside).map_err(|source| self.io("set aside", &path, source))?;
+                State::default()
+            }
+        };
+        let result = change(&mut state);
+        let new = state.to_text().map_err(ConfigErrors::from)?;
+        if text.as_deref() != Some(new.as_str()) {
+            atomic::write(&path, &new, atomic::Mode::Exactly(0o600))
+                .map_err(|source| self.io("write", &path, source))?;
+        }
+        Ok(result)
+    }
+
+    /// Changes the text of `servers.yaml` under the lock; a missing file is an empty text. Returns whether it was written.
+    ///
+    /// # Errors
+    /// `edit`'s own, the lock's, the system's; or the new text is not YAML, and nothing is written.
+    pub fn edit_registry<E: From<StoreError>>(&self, edit: impl FnOnce(&str) -> Result<String, E>) -> Result<bool, E> {
+        self.edit(SERVERS, edit)
+    }
+
+    /// Changes the text of `hosts.yaml`, as [`Workspace::edit_registry`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn edit_inventory<E: From<StoreError>>(&self, edit: impl FnOnce(&str) -> Result<String, E>) -> Result<bool, E> {
+        self.edit(HOSTS, edit)
+    }
+
+    fn edit<E: From<StoreError>>(&self, name: &str, edit: impl FnOnce(&str) -> Result<String, E>) -> Result<bool, E> {
+        let _lock = self.lock()?;
+        let path = self.dir().join(name);
+        let old = text(&path, name)?;
+        let new = edit(old.as_deref().unwrap_or(""))?;
+        if old.as_deref().unwrap_or("") == new {
+            return Ok(false);
+        }
+        yaml::parse(&new, name).map_err(StoreError::from)?;
+        // Commands and `env` may hold secrets, so a new file is the owner's alone; an old one keeps its mode.
+        atomic::write(&path, &new, atomic::Mode::KeepOr(0o600)).map_err(|source| self.io("write", &path, source))?;
+        Ok(true)
+    }
+
+    fn lock(&self) -> Result<lock::Lock, StoreError> {
+        if !self.named {
+            self.create_dir()?;
+        } else if !self.dir().is_dir() {
+            return Err(StoreError::NoDirectory { dir: self.dir().to_owned() });
+        }
+        lock::Lock::acquire(self.dir(), self.lock_timeout)
+    }
+
+    fn io(&self, action: &'static str, path: &Path, source: io::Error) -> StoreError {
+        StoreError::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// The three files, each read or with its errors.
+pub(super) struct Files {
+    pub(super) inventory: Result<Inventory, ConfigErrors>,
+    pub(super) registry: Result<Registry, ConfigErrors>,
+    pub(super) state: Result<State, ConfigErrors>,
+}
+
+pub(super) fn read(context: &Context, check: Check<'_>) -> Files {
+    let text = |name: &str| text(&context.dir.join(name), name).map_err(into_config);
+    let inventory = text(HOSTS).and_then(|text| match text {
+        Some(text) => Inventory::parse(&text, HOSTS, context),
+        None => Ok(Inventory::implicit_localhost()),
+    });
+    let registry = text(SERVERS).and_then(|text| match (text, &inventory) {
+        (None, _) => Ok(Registry::default()),
+        (Some(text), Ok(inventory)) => Registry::parse(&text, SERVERS, inventory, check),
+        (Some(text), Err(_)) => Registry::parse_without_hosts(&text, SERVERS, check),
+    });
+    let state =
+        text(STATE).and_then(|text| text.map_or_else(|| Ok(State::default()), |text| State::parse(&text, STATE)));
+    Files { inventory, registry, state }
+}
+
+fn into_config(error: StoreError) -> ConfigErrors {
+    match error {
+        StoreError::Config(errors) => errors,
+        StoreError::Io { action, path, source } => {
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            ConfigError::file(&name, format!("cannot {action} it: {source}")).into()
+        }
+        other => ConfigError::file("workspace", other.to_string()).into(),
+    }
+}
+
+/// The text of a file; `None` when it is not there.
+fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
+    let io = |source| StoreError::Io { action: "read", path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let mut bytes = Vec::new();
+    let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
+    file.take(most + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() > LARGEST {
+        let message = format!("the file has more than {LARGEST} bytes");
+        return Err(ConfigErrors::from(ConfigError::file(label, message)).into());
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        let error = ConfigError::file(label, format!("not UTF-8 at byte {at}"));
+        ConfigErrors::from(ConfigError { line: Some(line), ..error }).into()
+    })
+}
