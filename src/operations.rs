@@ -4,9 +4,14 @@
 
 pub mod act;
 pub mod change;
+pub mod check;
 mod context;
+pub mod doctor;
+pub mod dry_run;
+pub mod forget;
 pub mod hosts;
 pub mod observe;
+pub mod register;
 pub mod registered;
 mod report;
 pub mod select;

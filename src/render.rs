@@ -7,6 +7,7 @@ mod error;
 mod get;
 mod hosts;
 mod log;
+mod notes;
 mod progress;
 pub mod sanitise;
 mod status;

@@ -20,7 +20,8 @@ use crate::{
     transport::{
         Cancel,
         dispatch::Connectors,
-        ssh::{Asker, SshOptions},
+        local::LocalConnector,
+        ssh::{SshConnector, SshOptions},
     },
 };
 
@@ -70,7 +71,8 @@ impl App {
         body: impl FnOnce(&Context<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let cancel = self.cancel();
-        let connector = Connectors::new(SshOptions { ask_pass: self.global.ask_pass, asker: Box::new(Terminal::default()) });
+        let connector =
+            Connectors { local: LocalConnector, ssh: SshConnector::new(ssh_options(self.global.ask_pass)) };
         let context = Context {
             workspace,
             inventory: &loaded.inventory,
@@ -148,31 +150,26 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
         StoreError::NoWorkspace | StoreError::NoDirectory { .. } => {
             CommandError::usage("no workspace").because(error).hint("use --dir DIR, or make one with `mcp init DIR`")
         }
-        StoreError::Io { .. } => CommandError::usage(error.to_string())
-            .because_of_source(error)
+        StoreError::Io { source, .. } => CommandError::usage(error.to_string())
+            .because(source)
             .hint("check the permissions and the free space of the workspace"),
     }
 }
 
-/// Asks on the terminal, never on stdin, so that a pipe cannot answer.
-#[derive(Default)]
-struct Terminal {
-    one_at_a_time: Mutex<()>,
+/// Asks on the terminal, one question at a time, and never reads stdin, so that a pipe cannot answer.
+fn ask(prompt: &str) -> Option<Zeroizing<String>> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    rpassword::prompt_password(prompt).ok().map(Zeroizing::new)
 }
 
-impl Terminal {
-    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
-        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        rpassword::prompt_password(prompt).ok().map(Zeroizing::new)
+fn ssh_options(ask_pass: bool) -> SshOptions {
+    let mut options = SshOptions::from_environment();
+    if std::fs::File::open("/dev/tty").is_ok() {
+        options.passphrase = Some(Arc::new(|key: &Path| ask(&format!("Passphrase for {}: ", key.display()))));
+        if ask_pass {
+            options.password = Some(Arc::new(|| ask("SSH password: ")));
+        }
     }
-}
-
-impl Asker for Terminal {
-    fn passphrase(&self, key: &Path) -> Option<Zeroizing<String>> {
-        self.ask(&format!("Passphrase for {}: ", key.display()))
-    }
-
-    fn password(&self) -> Option<Zeroizing<String>> {
-        self.ask("SSH password: ")
-    }
+    options
 }

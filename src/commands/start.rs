@@ -25,6 +25,9 @@ pub struct StartArgs {
     how: StartingArgs,
 }
 
+/// Settle time unless `--settle` says otherwise.
+pub(super) const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+
 /// How containers are brought up.
 #[derive(Debug, Args)]
 pub struct StartingArgs {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Context, Trouble, observe::exit_of, registered::say};
 use crate::{
+    config::{inventory::Inventory, registry::Registry},
     docker::{
         command,
         failure::{EngineFailureKind, classify, parse_version},
@@ -44,8 +45,8 @@ pub fn target_of(host: &Host) -> String {
 
 /// The inventory's hosts among `hosts`.
 #[must_use]
-pub fn list(context: &Context<'_>, hosts: &[&Host]) -> Vec<HostRow> {
-    let instances = context.registry.instances(context.inventory);
+pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<HostRow> {
+    let instances = registry.instances(inventory);
     hosts
         .iter()
         .map(|host| HostRow {

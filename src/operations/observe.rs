@@ -15,7 +15,7 @@ use super::{
     usage::{UsagePlan, fill},
 };
 use crate::{
-    config::state::Record,
+    config::state::{Record, State},
     docker::{
         command,
         drift::{Drift, drift},
@@ -207,11 +207,11 @@ fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (
 
 /// What is remembered of every target, without asking anybody.
 #[must_use]
-pub fn cached(context: &Context<'_>, targets: &[Target<'_>]) -> ListReport {
+pub fn cached(state: &State, targets: &[Target<'_>]) -> ListReport {
     let mut answer = ListReport { statuses: vec![], ports: vec![], troubles: vec![] };
     for target in targets {
         let instance = target.instance();
-        answer.statuses.push(match context.state.instances.get(&instance) {
+        answer.statuses.push(match state.instances.get(&instance) {
             Some(record) => record.status.clone(),
             None => {
                 let mut status = ServerStatus::bare(

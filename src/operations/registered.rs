@@ -2,15 +2,19 @@
 //!
 //! Boundary: pure. Next: `docker::run_string` for the grammar, `act` for the shell text around the strings.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::select::Target;
 use crate::{
+    config::{inventory::Inventory, registry::Registry},
     docker::{
         command::{self, DockerCommand},
+        registered,
         run_string::{RunString, with_program},
     },
-    domain::{Docker, Host, Server},
+    domain::{Docker, Host, HostName, Server, ServerName},
 };
 
 /// Hash of a registered `docker run` string: 64 hexadecimal digits of SHA-256.
@@ -103,4 +107,59 @@ pub fn logs(server: &Server, container: &str) -> String {
 #[must_use]
 pub fn stats(server: &Server, container: &str) -> String {
     server.stats.clone().unwrap_or_else(|| command::stats([container]).to_shell())
+}
+
+/// What is wrong with a server's strings: the key and why, with what to write instead.
+#[must_use]
+pub fn check(server: &Server) -> Vec<(&'static str, String)> {
+    let mut wrong = vec![];
+    match RunString::parse(&server.command) {
+        Err(error) => wrong.push(("command", format!("{error}; {}", error.hint()))),
+        Ok(run) if run.container_name().is_none() => {
+            wrong.push(("command", format!("it has no --name; add --name {}", server.name)));
+        }
+        Ok(_) => {}
+    }
+    for (key, kind, text) in [
+        ("stop", registered::Kind::Stop, &server.stop),
+        ("logs", registered::Kind::Logs, &server.logs),
+        ("stats", registered::Kind::Stats, &server.stats),
+    ] {
+        if let Some(Err(error)) = text.as_ref().map(|text| registered::check(kind, text)) {
+            wrong.push((key, format!("{error}; {}", error.hint())));
+        }
+    }
+    wrong
+}
+
+/// Two instances on one host that cannot both run: the later server, and why.
+#[must_use]
+pub fn conflicts(registry: &Registry, inventory: &Inventory) -> Vec<(ServerName, String)> {
+    let mut found = vec![];
+    let parsed: Vec<(&Server, RunString)> =
+        registry.servers().iter().filter_map(|s| Some((s, RunString::parse(&s.command).ok()?))).collect();
+    let instances = registry.instances(inventory);
+    let on = |server: &Server| -> BTreeSet<&HostName> {
+        instances.iter().filter(|i| i.server == server.name).map(|i| &i.host).collect()
+    };
+    for (index, (later, run)) in parsed.iter().enumerate() {
+        let hosts = on(later);
+        for (earlier, other) in &parsed[..index] {
+            let Some(host) = on(earlier).intersection(&hosts).next().copied() else { continue };
+            if run.container_name().is_some() && run.container_name() == other.container_name() {
+                let name = run.container_name().unwrap_or_default();
+                found.push((
+                    later.name.clone(),
+                    format!("the container name {name} is already used on {host} by {}; give it another --name", earlier.name),
+                ));
+            }
+            if let Some(port) = run.conflicts(other) {
+                found.push((
+                    later.name.clone(),
+                    format!("port {port} is already published on {host} by {}; publish another with -p", earlier.name),
+                ));
+            }
+        }
+    }
+    found
 }

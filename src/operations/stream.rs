@@ -9,7 +9,7 @@ use regex::Regex;
 use super::{
     Context, Trouble,
     act::understand,
-    registered::{Registered, on_host},
+    registered::Registered,
     select::Target,
 };
 use crate::{
@@ -116,6 +116,18 @@ pub fn logs(
 const ALLOWED: Duration = Duration::from_secs(30);
 
 fn script(r: &Registered<'_>, options: &LogOptions) -> String {
+    let mut text = String::new();
+    for (key, value) in &r.target.host.env {
+        text.push_str(&format!("export {key}={}\n", quote(value)));
+    }
+    text.push_str(&command_of(r, options));
+    text.push('\n');
+    text
+}
+
+/// The string that reads the log of `r`.
+#[must_use]
+pub fn command_of(r: &Registered<'_>, options: &LogOptions) -> String {
     let mut flags = command::logs(&r.container).follow(options.follow).timestamps(options.timestamps);
     if let Some(tail) = options.tail {
         flags = flags.tail(tail);
@@ -126,17 +138,12 @@ fn script(r: &Registered<'_>, options: &LogOptions) -> String {
     if let Some(until) = &options.until {
         flags = flags.until(until);
     }
-    let mut text = String::new();
-    for (key, value) in &r.target.host.env {
-        text.push_str(&format!("export {key}={}\n", quote(value)));
-    }
     // Given last, the flags win over those of a registered string.
-    text.push_str(&on_host(&super::registered::logs(r.target.server, &r.container), r.target.host));
+    let mut text = r.logs_command();
     for flag in flags.flags() {
         text.push(' ');
         text.push_str(&quote(&flag));
     }
-    text.push('\n');
     text
 }
 

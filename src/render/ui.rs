@@ -2,10 +2,7 @@
 //!
 //! Boundary: writing and nothing else. What is written comes from the other files here.
 
-use std::{
-    io::{IsTerminal, Write},
-    time::Duration,
-};
+use std::io::{IsTerminal, Write};
 
 use console::{Style, Term};
 use serde::Serialize;
@@ -82,14 +79,19 @@ impl Ui {
     }
 
     /// Writes `text` to stdout as it is. Says `false` when nobody reads it any more.
-    #[expect(clippy::print_stdout, reason = "the one place that prints")]
-    pub fn answer(&mut self, text: &str) -> bool {
+        pub fn answer(&mut self, text: &str) -> bool {
         let mut out = std::io::stdout().lock();
         if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
             // `mcp list | head -1`: the reader has what it wanted; that is no error.
             self.broken_pipe = true;
         }
         !self.broken_pipe
+    }
+
+    /// Whether whoever read stdout has gone.
+    #[must_use]
+    pub fn reader_left(&self) -> bool {
+        self.broken_pipe
     }
 
     /// Writes one line to stderr.
@@ -108,11 +110,6 @@ impl Ui {
     pub fn warn(&mut self, line: &str) {
         let label = self.paint_err("warning:", |s| s.yellow().bold());
         self.story(&format!("{label} {}", super::sanitise::line(line)));
-    }
-
-    /// Says that an exec ended, with `--verbose`.
-    pub fn exec(&mut self, host: &str, label: &str, elapsed: Duration) {
-        self.story(&format!("{host}: {label} in {:.0} ms", elapsed.as_secs_f64() * 1000.0));
     }
 
     /// Writes `value` as JSON or YAML. Says `false`, having written nothing, when neither was asked for.

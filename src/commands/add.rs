@@ -1,0 +1,118 @@
+//! `mcp add`.
+
+use clap::Args;
+
+use super::{App, start};
+use crate::{
+    domain::{Server, ServerName},
+    error::{CommandError, Exit},
+    operations::{
+        Verb, act,
+        change::Options,
+        register,
+        select::{self, Selection},
+    },
+    render::{Progress, Ui},
+};
+
+/// Register a server with its literal `docker run` string
+///
+/// Missing -d and --name are added once, and shown; from then on the string runs as it is written. $VAR and ~ are left to
+/// the host's shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcp add finance --host edge-1 --command 'docker run -p 8080:8080 --restart unless-stopped acme/finance:1.4'\n  mcp add search --host '@prod' --tag nightly --start --command 'docker run -p 9000:9000 acme/search'")]
+pub struct AddArgs {
+    /// The server's name
+    name: String,
+    /// The literal docker run string
+    #[arg(long, value_name = "STRING")]
+    command: String,
+    /// A host or a host pattern (repeatable); an instance runs on each
+    #[arg(long, value_name = "PATTERN")]
+    host: Vec<String>,
+    #[command(flatten)]
+    fields: FieldArgs,
+    /// Start it at once
+    #[arg(long)]
+    start: bool,
+}
+
+/// What can be said of a server besides its command and hosts; shared with `edit`.
+#[derive(Debug, Args)]
+pub struct FieldArgs {
+    /// The port clients use [default: the first published one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+    /// A label to select by (repeatable)
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(super) description: Option<String>,
+    /// Start order on a host: lower first
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) priority: Option<i32>,
+    /// The string that stops it [default: docker stop]
+    #[arg(long, value_name = "STRING")]
+    pub(super) stop: Option<String>,
+    /// The string that reads its logs [default: docker logs]
+    #[arg(long, value_name = "STRING")]
+    pub(super) logs: Option<String>,
+    /// The string that samples its usage [default: docker stats --no-stream]
+    #[arg(long, value_name = "STRING")]
+    pub(super) stats: Option<String>,
+}
+
+pub(super) fn server_name(text: &str) -> Result<ServerName, CommandError> {
+    ServerName::new(text).map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))
+}
+
+pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, CommandError> {
+    let workspace = app.workspace()?;
+    let loaded = app.load(&workspace)?;
+    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let name = server_name(&args.name)?;
+    let mut host = args.host;
+    if host.is_empty() {
+        let only = loaded.inventory.default_host().ok_or_else(|| {
+            CommandError::usage(format!("where should {name} run?")).hint("say --host NAME or --host PATTERN; see `mcp hosts list`")
+        })?;
+        host.push(only.name.to_string());
+    }
+    let completed = register::complete(Server {
+        name: name.clone(),
+        command: args.command,
+        host,
+        port: args.fields.port,
+        description: args.fields.description,
+        tags: args.fields.tags,
+        priority: args.fields.priority.unwrap_or(0),
+        enabled: true,
+        stop: args.fields.stop,
+        logs: args.fields.logs,
+        stats: args.fields.stats,
+    })?;
+    if app.global.dry_run {
+        ui.note(&format!("would register {name}: {}", completed.server.command));
+        return Ok(Exit::Ok);
+    }
+    workspace
+        .create_dir()
+        .map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
+    register::add(&workspace, &loaded.inventory, &completed.server)?;
+    ui.registered(&completed);
+    if !args.start {
+        return Ok(Exit::Ok);
+    }
+    let loaded = app.load(&workspace)?;
+    let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
+    let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
+    let progress = Progress::new(ui, "start");
+    let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false };
+    let (report, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
+        act::change(context, &targets, Verb::Start, options)
+    })?;
+    ui.change(&report);
+    warnings.iter().for_each(|w| ui.warn(w));
+    Ok(report.exit())
+}

@@ -1,0 +1,159 @@
+//! `mcp edit`.
+
+use std::process::Command;
+
+use clap::Args;
+
+use super::{
+    App,
+    add::{FieldArgs, server_name},
+};
+use crate::{
+    config::inventory::Inventory,
+    config::store::Workspace,
+    error::{CommandError, Exit},
+    operations::{
+        register::{self, EditFailure},
+        select::{self, Selection},
+    },
+    render::Ui,
+};
+
+/// Change a server's entry, by flags or in $EDITOR
+///
+/// Comments, order and formatting of everything else stay. A running container keeps running; `mcp restart` applies a
+/// changed command.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable")]
+pub struct EditArgs {
+    /// The server's name
+    name: String,
+    /// The literal docker run string
+    #[arg(long, value_name = "STRING")]
+    command: Option<String>,
+    /// A host or a host pattern (repeatable); replaces those registered
+    #[arg(long, value_name = "PATTERN")]
+    host: Vec<String>,
+    #[command(flatten)]
+    fields: FieldArgs,
+    /// Take all tags away before adding those of --tag
+    #[arg(long)]
+    no_tags: bool,
+    /// Count it in --all, tags and patterns again
+    #[arg(long, conflicts_with = "disable")]
+    enable: bool,
+    /// Leave it out of --all, tags and patterns
+    #[arg(long)]
+    disable: bool,
+}
+
+pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, CommandError> {
+    let workspace = app.workspace()?;
+    let loaded = app.load(&workspace)?;
+    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let name = server_name(&args.name)?;
+    let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
+    let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
+    let Some(before) = targets.first().map(|t| t.server.clone()) else {
+        return Err(CommandError::usage(format!("{name} is placed on no host")));
+    };
+    let mut server = before.clone();
+    let fields = args.fields;
+    if let Some(command) = args.command {
+        // The port followed the old command unless it was registered by hand; the new command's port is taken instead.
+        server.command = command;
+        server.port = None;
+    }
+    if !args.host.is_empty() {
+        server.host = args.host;
+    }
+    server.port = fields.port.or(server.port);
+    if args.no_tags {
+        server.tags.clear();
+    }
+    for tag in fields.tags {
+        if !server.tags.contains(&tag) {
+            server.tags.push(tag);
+        }
+    }
+    server.description = fields.description.or(server.description);
+    server.priority = fields.priority.unwrap_or(server.priority);
+    server.stop = fields.stop.or(server.stop);
+    server.logs = fields.logs.or(server.logs);
+    server.stats = fields.stats.or(server.stats);
+    server.enabled = if args.disable { false } else { args.enable || server.enabled };
+
+    if server == before && !args.enable && !args.disable {
+        return in_editor(app, ui, &workspace, &loaded.inventory, name.as_str());
+    }
+    let completed = register::complete(server)?;
+    if app.global.dry_run {
+        ui.note(&format!("would register {name}: {}", completed.server.command));
+        return Ok(Exit::Ok);
+    }
+    register::update(&workspace, &loaded.inventory, &completed.server)?;
+    ui.registered(&completed);
+    Ok(Exit::Ok)
+}
+
+fn in_editor(app: &App, ui: &mut Ui, workspace: &Workspace, inventory: &Inventory, name: &str) -> Result<Exit, CommandError> {
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|v| std::env::var(v).ok().filter(|e| !e.trim().is_empty()));
+    let editor = match editor {
+        Some(editor) => editor,
+        None if ui.interactive => "vi".to_owned(),
+        None => {
+            return Err(CommandError::usage(format!("nothing to change in {name}"))
+                .hint("say what with flags (see `mcp edit --help`), or set $EDITOR"));
+        }
+    };
+    if app.global.dry_run {
+        ui.note(&format!("would open servers.yaml in {editor}"));
+        return Ok(Exit::Ok);
+    }
+    let path = workspace.dir().join("servers.yaml");
+    let failed = |what: &str, e: &std::io::Error| CommandError::failed(format!("{what} {}", path.display())).because(e);
+    let before = std::fs::read_to_string(&path).map_err(|e| failed("cannot read", &e))?;
+    let draft = tempfile::Builder::new()
+        .prefix("servers-")
+        .suffix(".yaml")
+        .tempfile()
+        .map_err(|e| failed("cannot make a draft of", &e))?;
+    std::fs::write(draft.path(), &before).map_err(|e| failed("cannot make a draft of", &e))?;
+    loop {
+        // $EDITOR may hold arguments (`code --wait`), so a shell splits it; the path travels as an argument of its own.
+        let status = Command::new("sh")
+            .args(["-c", &format!("{editor} \"$1\""), "sh"])
+            .arg(draft.path())
+            .status()
+            .map_err(|e| CommandError::failed(format!("cannot run {editor}")).because(&e))?;
+        if !status.success() {
+            return Err(CommandError::failed(format!("{editor} ended with {status}; nothing was changed")));
+        }
+        let after = std::fs::read_to_string(draft.path()).map_err(|e| failed("cannot read the draft of", &e))?;
+        if after == before {
+            ui.note("nothing was changed");
+            return Ok(Exit::Ok);
+        }
+        if let Err(error) = register::validate(&after, inventory) {
+            ui.error(&error);
+            if ui.interactive && ui.confirm("edit again?") {
+                continue;
+            }
+            return Err(CommandError::usage("servers.yaml was not changed: the draft is not valid"));
+        }
+        workspace
+            .edit_registry(|now| {
+                if now == before {
+                    Ok(after.clone())
+                } else {
+                    Err(EditFailure(
+                        CommandError::failed("servers.yaml was changed by somebody else meanwhile; nothing was written")
+                            .hint("edit again"),
+                    ))
+                }
+            })
+            .map_err(|e| e.0)?;
+        ui.note("servers.yaml is changed; `mcp restart` applies changed commands");
+        return Ok(Exit::Ok);
+    }
+}

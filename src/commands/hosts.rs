@@ -1,0 +1,147 @@
+//! `mcp hosts`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::App;
+use crate::{
+    config::edit::HostFields,
+    domain::{Host, HostName},
+    error::{CommandError, Exit},
+    operations::{hosts, register, select},
+    render::{Progress, Ui},
+};
+
+/// List, check, add and remove hosts
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    #[command(subcommand)]
+    verb: HostsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum HostsVerb {
+    /// Show the inventory
+    #[command(visible_alias = "ls", after_help = "Examples:\n  mcp hosts list\n  mcp hosts list '@prod,!web-03' -o name")]
+    List(PatternArgs),
+    /// Say for each host which layer is broken first, with the fix
+    ///
+    /// The layers: DNS, TCP, key exchange, host key, authentication, shell, docker CLI, engine, permission.
+    #[command(after_help = "Examples:\n  mcp hosts check\n  mcp hosts check edge-1 -o json")]
+    Check(PatternArgs),
+    /// Write a host into hosts.yaml
+    #[command(after_help = "Examples:\n  mcp hosts add edge-4 --address 192.0.2.14 --user ops --group prod")]
+    Add(HostAddArgs),
+    /// Take a host out of hosts.yaml
+    #[command(visible_alias = "rm", after_help = "Examples:\n  mcp hosts remove edge-4")]
+    Remove(HostRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+struct PatternArgs {
+    /// Only these hosts: 'web-*,@prod,!web-03'
+    #[arg(value_name = "PATTERN")]
+    pattern: Option<String>,
+    /// The same
+    #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
+    on: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct HostAddArgs {
+    /// The host's name
+    name: String,
+    /// DNS name or IP address [default: the name]
+    #[arg(long)]
+    address: Option<String>,
+    /// Remote user
+    #[arg(long)]
+    user: Option<String>,
+    /// SSH port
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Identity file
+    #[arg(long, value_name = "FILE")]
+    identity_file: Option<PathBuf>,
+    /// A group it belongs to (repeatable)
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// The words for docker there: 'sudo -n docker', 'podman'
+    #[arg(long, value_name = "WORDS")]
+    docker: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct HostRemoveArgs {
+    /// The host's name
+    name: String,
+}
+
+pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, CommandError> {
+    let host_name = |text: &str| {
+        HostName::new(text).map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))
+    };
+    match args.verb {
+        HostsVerb::List(pattern) => look(app, ui, pattern, false),
+        HostsVerb::Check(pattern) => look(app, ui, pattern, true),
+        HostsVerb::Add(args) => {
+            let name = host_name(&args.name)?;
+            let fields = HostFields {
+                address: args.address,
+                user: args.user,
+                port: args.port,
+                identity_file: args.identity_file,
+                groups: args.groups,
+                docker: args.docker,
+            };
+            if app.global.dry_run {
+                ui.note(&format!("would add {name} to hosts.yaml"));
+                return Ok(Exit::Ok);
+            }
+            let workspace = app.workspace()?;
+            workspace
+                .create_dir()
+                .map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
+            register::add_host(&workspace, &name, &fields)?;
+            ui.note(&format!("{name} is in hosts.yaml; see `mcp hosts check {name}`"));
+            Ok(Exit::Ok)
+        }
+        HostsVerb::Remove(args) => {
+            let name = host_name(&args.name)?;
+            if app.global.dry_run {
+                ui.note(&format!("would take {name} out of hosts.yaml"));
+                return Ok(Exit::Ok);
+            }
+            if ui.interactive && !app.global.yes && !ui.confirm(&format!("take {name} out of hosts.yaml?")) {
+                return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
+            }
+            register::remove_host(&app.workspace()?, &name)?;
+            ui.note(&format!("{name} is out of hosts.yaml; its containers were left as they are"));
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, CommandError> {
+    let workspace = app.workspace()?;
+    let loaded = app.load(&workspace)?;
+    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let pattern = args.pattern.or(args.on);
+    let names = select::hosts(pattern.as_deref(), &loaded.inventory)?;
+    let selected: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();
+    if !check {
+        ui.hosts(&hosts::list(&loaded.registry, &loaded.inventory, &selected));
+        return Ok(Exit::Ok);
+    }
+    if app.global.dry_run {
+        ui.note(&format!("would check {}", crate::render::plural(selected.len(), "host")));
+        return Ok(Exit::Ok);
+    }
+    let progress = Progress::new(ui, "check");
+    let checks = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
+        hosts::check(context, &selected)
+    })?;
+    ui.host_checks(&checks);
+    Ok(hosts::exit(&checks))
+}

@@ -1,0 +1,87 @@
+//! `mcp remove`.
+
+use clap::Args;
+
+use super::{App, add::server_name};
+use crate::{
+    error::{CommandError, Exit},
+    operations::{
+        forget::{self, Forgotten},
+        observe::exit_of,
+        register,
+        select::{self, Selection},
+    },
+    render::{Progress, Ui},
+};
+
+/// Forget a server
+///
+/// Refuses while it runs, unless --stop (stop and remove its containers) or --keep (leave them as they are). Stopped
+/// containers of it are removed. Asks first on a terminal.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcp remove finance --stop\n  mcp remove finance --keep --yes")]
+pub struct RemoveArgs {
+    /// The server's name
+    name: String,
+    /// Stop its containers and remove them
+    #[arg(long, conflicts_with = "keep")]
+    stop: bool,
+    /// Leave its containers as they are
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, CommandError> {
+    let workspace = app.workspace()?;
+    let loaded = app.load(&workspace)?;
+    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let name = server_name(&args.name)?;
+    // Selecting by name says "did you mean" when there is no such server.
+    let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
+    let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
+    let places: Vec<String> = targets.iter().map(|t| t.instance().to_string()).collect();
+    let what = match (args.stop, args.keep) {
+        (true, _) => format!("stop and remove {} and forget {name}", places.join(", ")),
+        (_, true) => format!("forget {name} and leave {} as they are", places.join(", ")),
+        _ => format!("forget {name}"),
+    };
+    if app.global.dry_run {
+        ui.note(&format!("would {what}"));
+        return Ok(Exit::Ok);
+    }
+    if ui.interactive && !app.global.yes && !ui.confirm(&format!("{what}?")) {
+        return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
+    }
+    if !args.keep {
+        let progress = Progress::new(ui, "remove");
+        let results = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
+            forget::containers(context, &targets, args.stop)
+        })?;
+        let running: Vec<String> =
+            results.iter().filter(|(_, f)| matches!(f, Forgotten::Runs)).map(|(i, _)| i.to_string()).collect();
+        if !running.is_empty() {
+            return Err(CommandError::failed(format!("{name} was not removed: {} runs", running.join(", ")))
+                .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
+        }
+        let troubles: Vec<_> = results
+            .iter()
+            .filter_map(|(instance, forgotten)| match forgotten {
+                Forgotten::Trouble(trouble) => Some((format!("cannot remove {instance}"), trouble.clone())),
+                _ => None,
+            })
+            .collect();
+        if !troubles.is_empty() {
+            ui.remove_troubles(&troubles);
+            ui.note(&format!("{name} stays registered; --keep forgets it without asking its hosts"));
+            return Ok(troubles.iter().fold(Exit::Ok, |exit, (_, trouble)| exit.or(exit_of(trouble))));
+        }
+        for (instance, forgotten) in &results {
+            if matches!(forgotten, Forgotten::Removed) {
+                ui.note(&format!("removed the container of {instance}"));
+            }
+        }
+    }
+    register::remove(&workspace, &name)?;
+    ui.note(&format!("{name} is forgotten"));
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,115 @@
+//! What would run, per host, without asking any host.
+//!
+//! Boundary: pure. What depends on the state of a container is shown with its condition.
+
+use serde::Serialize;
+
+use super::{
+    Verb,
+    act::understand,
+    change::{Decision, Options},
+    registered::{Registered, on_host, say, stats},
+    select::{Target, by_host},
+    stream::{self, LogOptions},
+};
+use crate::{docker::command, domain::HostName, error::CommandError};
+
+/// One string that would run.
+#[derive(Debug, Clone, Serialize)]
+pub struct DryStep {
+    /// Where.
+    pub host: HostName,
+    /// For which instance; null when it is for all of the host.
+    pub instance: Option<String>,
+    /// Under which condition; null for always.
+    pub when: Option<String>,
+    /// The string.
+    pub command: String,
+}
+
+/// The strings of a change.
+///
+/// # Errors
+/// A registered string that cannot be used.
+pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Vec<DryStep>, CommandError> {
+    let mut steps = vec![];
+    for (host, targets) in by_host(targets) {
+        let registered = understand(&targets)?;
+        steps.push(look(&registered));
+        for r in &registered {
+            let mut step = |when: &str, decision: &Decision| {
+                if let Some(command) = decision.code(r) {
+                    let instance = Some(r.target.instance().to_string());
+                    steps.push(DryStep { host: host.name.clone(), instance, when: Some(when.to_owned()), command });
+                }
+            };
+            match verb {
+                Verb::Stop => step("running", &Decision::Stop),
+                Verb::Start => {
+                    step("no container", &Decision::Create);
+                    step("stopped, same command", &Decision::Start);
+                    step("stopped, other command", &Decision::Replace);
+                }
+                Verb::Restart => {
+                    if !options.recreate {
+                        step("running, same command", &Decision::Restart);
+                    }
+                    step(if options.recreate { "running" } else { "running, other command" }, &Decision::StopAndReplace);
+                    if !options.recreate {
+                        step("stopped, same command", &Decision::Start);
+                    }
+                    step(if options.recreate { "stopped" } else { "stopped, other command" }, &Decision::Replace);
+                    step("no container", &Decision::Create);
+                }
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// The strings of `list` and `get`.
+///
+/// # Errors
+/// As [`change`].
+pub fn list(targets: &[Target<'_>], with_usage: bool) -> Result<Vec<DryStep>, CommandError> {
+    let mut steps = vec![];
+    for (host, targets) in by_host(targets) {
+        let registered = understand(&targets)?;
+        steps.push(look(&registered));
+        for r in registered.iter().filter(|_| with_usage) {
+            steps.push(DryStep {
+                host: host.name.clone(),
+                instance: Some(r.target.instance().to_string()),
+                when: Some("running".to_owned()),
+                command: on_host(&stats(r.target.server, &r.container), host),
+            });
+        }
+    }
+    Ok(steps)
+}
+
+/// The strings of `log`.
+///
+/// # Errors
+/// As [`change`].
+pub fn log(targets: &[Target<'_>], options: &LogOptions) -> Result<Vec<DryStep>, CommandError> {
+    Ok(understand(targets)?
+        .iter()
+        .map(|r| DryStep {
+            host: r.target.host.name.clone(),
+            instance: Some(r.target.instance().to_string()),
+            when: None,
+            command: stream::command_of(r, options),
+        })
+        .collect())
+}
+
+fn look(registered: &[Registered<'_>]) -> DryStep {
+    let host = registered[0].target.host;
+    DryStep {
+        host: host.name.clone(),
+        instance: None,
+        when: None,
+        command: say(&command::inspect(registered.iter().map(|r| r.container.as_str())), host),
+    }
+}

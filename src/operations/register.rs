@@ -1,0 +1,183 @@
+//! Registering, changing and forgetting servers and hosts: what may be written, and the edit that writes it.
+//!
+//! Boundary: validates with `config` and `docker`, writes through the store; the text edits are `config::edit`'s.
+
+use super::registered::{check, conflicts};
+use crate::{
+    config::{
+        edit,
+        inventory::Inventory,
+        registry::{Registry, placed},
+        store::{StoreError, Workspace},
+    },
+    docker::run_string::RunString,
+    domain::{HostName, Server, ServerName},
+    error::{CommandError, Exit},
+};
+
+/// What registering a server did to its string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The server as it was written.
+    pub server: Server,
+    /// What was added to its command, in words.
+    pub added: Vec<String>,
+}
+
+/// Completes `server`'s string (`-d`, `--name`) and takes its port from the first published one.
+///
+/// # Errors
+/// A string that cannot be registered, with what to write instead.
+pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
+    let refuse = |e: &crate::docker::run_string::RunStringError| {
+        CommandError::usage(format!("cannot register {}", server.name)).because(e).hint(e.hint())
+    };
+    let completed = RunString::complete(&server.command, &server.name).map_err(|e| refuse(&e))?;
+    let run = RunString::parse(&completed.text).map_err(|e| refuse(&e))?;
+    server.command = completed.text;
+    server.port = server.port.or_else(|| run.first_published_port());
+    if let Some((key, why)) = check(&server).into_iter().next() {
+        return Err(CommandError::usage(format!("cannot register {}: {key}: {why}", server.name)));
+    }
+    Ok(Completed { server, added: completed.added })
+}
+
+/// Writes a new server into `servers.yaml`.
+///
+/// # Errors
+/// It exists, its host pattern selects nothing, it conflicts with another server, or the file cannot be written.
+pub fn add(workspace: &Workspace, inventory: &Inventory, server: &Server) -> Result<(), CommandError> {
+    write(workspace, inventory, server, |text, registry| {
+        if registry.get(&server.name).is_some() {
+            return Err(CommandError::usage(format!("a server called {} is registered already", server.name))
+                .hint(format!("change it with `mcp edit {0}`, or forget it with `mcp remove {0}`", server.name)));
+        }
+        edit::add_server(text, server).map_err(|e| edit_error(&e))
+    })
+}
+
+/// Writes a changed server into `servers.yaml`.
+///
+/// # Errors
+/// As [`add`].
+pub fn update(workspace: &Workspace, inventory: &Inventory, server: &Server) -> Result<(), CommandError> {
+    write(workspace, inventory, server, |text, _| edit::update_server(text, &server.name, server).map_err(|e| edit_error(&e)))
+}
+
+fn write(
+    workspace: &Workspace,
+    inventory: &Inventory,
+    server: &Server,
+    change: impl FnOnce(&str, &Registry) -> Result<String, CommandError>,
+) -> Result<(), CommandError> {
+    placed(server, inventory).map_err(|e| {
+        CommandError::usage(format!("cannot place {}", server.name)).because(&e).hint("see `mcp hosts list`")
+    })?;
+    workspace
+        .edit_registry(|text| {
+            // Read again under the lock: another mcp may have registered something since.
+            let before = parse(text, inventory)?;
+            let new = change(text, &before)?;
+            let after = parse(&new, inventory)?;
+            if let Some((_, why)) = conflicts(&after, inventory).into_iter().find(|(name, _)| *name == server.name) {
+                return Err(CommandError::usage(format!("cannot register {}", server.name)).hint(why).into());
+            }
+            Ok::<_, EditFailure>(new)
+        })
+        .map(|_| ())
+        .map_err(|e| e.0)
+}
+
+/// Checks a whole `servers.yaml` text as it would be loaded.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn validate(text: &str, inventory: &Inventory) -> Result<(), CommandError> {
+    let registry = parse(text, inventory)?;
+    let found = conflicts(&registry, inventory);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        found.iter().map(|(server, why)| format!("servers.yaml: servers.{server}.command: {why}")).collect();
+    Err(CommandError::usage(lines.join("\n")))
+}
+
+fn parse(text: &str, inventory: &Inventory) -> Result<Registry, CommandError> {
+    Registry::parse(text, "servers.yaml", inventory, &check).map_err(|e| CommandError::usage(e.to_string()))
+}
+
+/// Takes a server out of `servers.yaml` and its instances out of the state.
+///
+/// # Errors
+/// The file cannot be changed.
+pub fn remove(workspace: &Workspace, name: &ServerName) -> Result<(), CommandError> {
+    workspace
+        .edit_registry(|text| edit::remove_server(text, name).map_err(|e| EditFailure(edit_error(&e))))
+        .map_err(|e| e.0)?;
+    workspace
+        .update_state(|state| state.instances.retain(|instance, _| instance.server != *name))
+        .map_err(|e| EditFailure::from(e).0)?;
+    Ok(())
+}
+
+/// Writes a new host into `hosts.yaml`.
+///
+/// # Errors
+/// It exists, a value is wrong, or the file cannot be changed.
+pub fn add_host(workspace: &Workspace, name: &HostName, fields: &edit::HostFields) -> Result<(), CommandError> {
+    edit_inventory(workspace, |text| edit::add_host(text, name, fields).map_err(|e| edit_error(&e)))
+}
+
+/// Takes a host out of `hosts.yaml`.
+///
+/// # Errors
+/// A group or a server still names it, or the file cannot be changed.
+pub fn remove_host(workspace: &Workspace, name: &HostName) -> Result<(), CommandError> {
+    edit_inventory(workspace, |text| edit::remove_host(text, name).map_err(|e| edit_error(&e)))
+}
+
+fn edit_inventory(
+    workspace: &Workspace,
+    change: impl FnOnce(&str) -> Result<String, CommandError>,
+) -> Result<(), CommandError> {
+    let registry = workspace.dir().join("servers.yaml");
+    workspace
+        .edit_inventory(|text| {
+            let new = change(text)?;
+            let inventory = Inventory::parse(&new, "hosts.yaml", workspace.context())
+                .map_err(|e| CommandError::usage(format!("hosts.yaml would not be valid:\n{e}")))?;
+            // A server that is placed on the host would be left without one.
+            if let Ok(servers) = std::fs::read_to_string(&registry) {
+                Registry::parse(&servers, "servers.yaml", &inventory, &check)
+                    .map_err(|e| CommandError::usage(format!("servers.yaml would not be valid:\n{e}")))?;
+            }
+            Ok::<_, EditFailure>(new)
+        })
+        .map(|_| ())
+        .map_err(|e| e.0)
+}
+
+fn edit_error(error: &edit::EditError) -> CommandError {
+    CommandError::usage("the file was not changed").because(error)
+}
+
+/// Lets the store's errors and a command's travel through one edit.
+#[derive(Debug)]
+pub struct EditFailure(pub CommandError);
+
+impl From<CommandError> for EditFailure {
+    fn from(error: CommandError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for EditFailure {
+    fn from(error: StoreError) -> Self {
+        let mut command = CommandError::failed("the workspace was not changed").because(&error);
+        if matches!(error, StoreError::Config(_)) {
+            command.exit = Exit::Usage;
+        }
+        Self(command)
+    }
+}

@@ -1,0 +1,65 @@
+//! Short answers: what was registered, what a dry run would do, what went wrong with a log.
+//!
+//! Boundary: values in, text out.
+
+use super::{Format, Ui, sanitise, table::table};
+use crate::operations::{Trouble, dry_run::DryStep, register::Completed};
+
+impl Ui {
+    /// Prints a server as it was registered, with what was added to its string.
+    pub fn registered(&mut self, completed: &Completed) {
+        let server = &completed.server;
+        if self.format == Format::Name {
+            self.answer(&format!("{}\n", server.name));
+            return;
+        }
+        let value = serde_json::json!({
+            "name": server.name,
+            "command": server.command,
+            "host": server.host,
+            "port": server.port,
+            "added": completed.added,
+        });
+        if self.structured(&value) {
+            return;
+        }
+        for added in &completed.added {
+            self.note(&format!("added {added} to the command"));
+        }
+        self.note(&format!("registered {} on {}: {}", server.name, server.host.join(","), sanitise::line(&server.command)));
+    }
+
+    /// Prints what would run.
+    pub fn dry_run(&mut self, steps: &[DryStep]) {
+        if self.structured(&steps) {
+            return;
+        }
+        let rows = steps
+            .iter()
+            .map(|s| {
+                vec![
+                    s.host.to_string(),
+                    s.instance.clone().unwrap_or_else(|| "-".to_owned()),
+                    s.when.clone().unwrap_or_else(|| "always".to_owned()),
+                    sanitise::line(&s.command).into_owned(),
+                ]
+            })
+            .collect();
+        // Cut strings would be of no use, so the table is as wide as it needs to be.
+        let text = table(&["HOST", "INSTANCE", "WHEN", "COMMAND"], rows, None);
+        self.answer(&text);
+        self.note("dry run: no host was asked, nothing was touched");
+    }
+
+    /// Prints the logs that could not be read.
+    pub fn log_troubles(&mut self, names: &[String], troubles: &[(usize, Trouble)]) {
+        self.troubles(troubles.iter().map(|(index, trouble)| {
+            (format!("cannot read the log of {}", names.get(*index).map_or("?", String::as_str)), trouble)
+        }));
+    }
+
+    /// Prints troubles, each with what it was about.
+    pub fn remove_troubles(&mut self, troubles: &[(String, Trouble)]) {
+        self.troubles(troubles.iter().map(|(what, trouble)| (what.clone(), trouble)));
+    }
+}
