@@ -29,7 +29,7 @@ engine_start() {
 
 engine_stop() {
   local daemon
-  read -r daemon </run/docker.pid || return 0
+  daemon=$(cat /run/docker.pid 2>/dev/null) || return 0
   kill -CONT "$daemon"
   kill -TERM "$daemon"
   wait_until 30 not kill -0 "$daemon" || { kill -KILL "$daemon"; wait_until 5 not kill -0 "$daemon"; }
