@@ -6,8 +6,9 @@
 mod rig;
 
 use std::{
-    io::Read,
+    io::{BufRead, BufReader, Read},
     net::TcpStream,
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -139,25 +140,22 @@ fn a_host_and_an_engine_can_be_taken_away_and_given_back() {
 
 #[test]
 fn nothing_is_left_when_whoever_started_the_rig_is_killed() {
-    let holder = Command::new("sh")
-        .args(["-c", r#""$0" run --hosts 1 -- sh -c 'env; exec sleep 600'"#])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig/rig.sh"))
+    // The command that runs in the rig outlives rig.sh here; it ends with this test's end of its standard input.
+    let mut runner = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig/rig.sh"))
+        .args(["run", "--hosts", "1", "--", "sh", "-c", "env; read -r line"])
         .env_remove("RIG_DIR")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn();
-    let mut holder = holder.unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(holder.stdout.take().unwrap()));
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();
     let directory = lines.find_map(|line| line.unwrap().strip_prefix("RIG_DIR=").map(str::to_owned)).unwrap();
     let init = std::fs::read_to_string(format!("{directory}/machine-1/init")).unwrap();
     let process = format!("/proc/{}", init.split_whitespace().next().unwrap());
-    assert!(std::path::Path::new(&process).exists());
-    // `sh` became rig.sh itself or is its parent: end the whole family as a crash would, but for the rig's own session.
-    let children = Command::new("pkill").args(["-KILL", "-P", &holder.id().to_string()]).status();
-    children.unwrap();
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    assert!(Path::new(&process).exists());
+    runner.kill().unwrap();
+    runner.wait().unwrap();
     wait_until("the machine and its directory are gone", || {
-        !std::path::Path::new(&process).exists() && !std::path::Path::new(&directory).exists()
+        !Path::new(&process).exists() && !Path::new(&directory).exists()
     });
 }

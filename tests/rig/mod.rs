@@ -162,8 +162,9 @@ impl Rig {
         let log = self.directory.join(&self.host(number).name).join("sshd.log");
         // Not there before the first connection.
         let log = std::fs::read_to_string(log).unwrap_or_default();
-        let count = |start: &str| log.lines().filter(|line| line.starts_with(start)).count();
-        SshCounts { sessions: count("Accepted "), execs: count("Starting session: command") }
+        let count = |start: &str, part: &str| log.lines().filter(|l| l.starts_with(start) && l.contains(part)).count();
+        // "Accepted key … found at" is said for each key that is looked at.
+        SshCounts { sessions: count("Accepted ", " for "), execs: count("Starting session: command", "") }
     }
 
     /// A workspace for one test.
