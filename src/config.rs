@@ -19,3 +19,11 @@ mod walk;
 mod yaml;
 
 pub use check::check;
+
+/// Any serialisable value as YAML.
+///
+/// # Errors
+/// When a value has no YAML form.
+pub fn to_yaml(value: &impl serde::Serialize) -> Result<String, error::ConfigError> {
+    serde_yaml::to_string(value).map_err(|source| error::ConfigError::file("answer", source.to_string()))
+}

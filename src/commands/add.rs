@@ -20,7 +20,9 @@ use crate::{
 /// Missing -d and --name are added once, and shown; from then on the string runs as it is written. $VAR and ~ are left to
 /// the host's shell.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp add finance --host edge-1 --command 'docker run -p 8080:8080 --restart unless-stopped acme/finance:1.4'\n  mcp add search --host '@prod' --tag nightly --start --command 'docker run -p 9000:9000 acme/search'")]
+#[command(
+    after_help = "Examples:\n  mcp add finance --host edge-1 --command 'docker run -p 8080:8080 --restart unless-stopped acme/finance:1.4'\n  mcp add search --host '@prod' --tag nightly --start --command 'docker run -p 9000:9000 acme/search'"
+)]
 pub struct AddArgs {
     /// The server's name
     name: String,
@@ -39,7 +41,7 @@ pub struct AddArgs {
 
 /// What can be said of a server besides its command and hosts; shared with `edit`.
 #[derive(Debug, Args)]
-pub struct FieldArgs {
+pub(super) struct FieldArgs {
     /// The port clients use [default: the first published one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
@@ -75,7 +77,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     let mut host = args.host;
     if host.is_empty() {
         let only = loaded.inventory.default_host().ok_or_else(|| {
-            CommandError::usage(format!("where should {name} run?")).hint("say --host NAME or --host PATTERN; see `mcp hosts list`")
+            CommandError::usage(format!("where should {name} run?"))
+                .hint("say --host NAME or --host PATTERN; see `mcp hosts list`")
         })?;
         host.push(only.name.to_string());
     }
@@ -96,9 +99,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         ui.note(&format!("would register {name}: {}", completed.server.command));
         return Ok(Exit::Ok);
     }
-    workspace
-        .create_dir()
-        .map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
+    workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
     register::add(&workspace, &loaded.inventory, &completed.server)?;
     ui.registered(&completed);
     if !args.start {

@@ -18,8 +18,7 @@ use crate::{
     fleet::{DEFAULT_FORKS, Fleet, Listener},
     operations::{Context, registered},
     transport::{
-        Cancel,
-        dispatch::Connectors,
+        Cancel, Connectors,
         local::LocalConnector,
         ssh::{SshConnector, SshOptions},
     },
@@ -71,8 +70,7 @@ impl App {
         body: impl FnOnce(&Context<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let cancel = self.cancel();
-        let connector =
-            Connectors { local: LocalConnector, ssh: SshConnector::new(ssh_options(self.global.ask_pass)) };
+        let connector = Connectors { local: LocalConnector, ssh: SshConnector::new(ssh_options(self.global.ask_pass)) };
         let context = Context {
             workspace,
             inventory: &loaded.inventory,
@@ -144,9 +142,9 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
             CommandError::usage(text).hint("nothing was done; `mcp check` looks again")
         }
         StoreError::Config(errors) => CommandError::usage(errors.to_string()),
-        StoreError::Locked { .. } => CommandError::failed("the workspace is locked")
-            .because(error)
-            .hint("try again when the other mcp is done"),
+        StoreError::Locked { .. } => {
+            CommandError::failed("the workspace is locked").because(error).hint("try again when the other mcp is done")
+        }
         StoreError::NoWorkspace | StoreError::NoDirectory { .. } => {
             CommandError::usage("no workspace").because(error).hint("use --dir DIR, or make one with `mcp init DIR`")
         }

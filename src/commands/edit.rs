@@ -24,7 +24,9 @@ use crate::{
 /// Comments, order and formatting of everything else stay. A running container keeps running; `mcp restart` applies a
 /// changed command.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable")]
+#[command(
+    after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable"
+)]
 pub struct EditArgs {
     /// The server's name
     name: String,
@@ -96,7 +98,13 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     Ok(Exit::Ok)
 }
 
-fn in_editor(app: &App, ui: &mut Ui, workspace: &Workspace, inventory: &Inventory, name: &str) -> Result<Exit, CommandError> {
+fn in_editor(
+    app: &App,
+    ui: &mut Ui,
+    workspace: &Workspace,
+    inventory: &Inventory,
+    name: &str,
+) -> Result<Exit, CommandError> {
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|v| std::env::var(v).ok().filter(|e| !e.trim().is_empty()));
     let editor = match editor {
         Some(editor) => editor,
@@ -147,8 +155,10 @@ fn in_editor(app: &App, ui: &mut Ui, workspace: &Workspace, inventory: &Inventor
                     Ok(after.clone())
                 } else {
                     Err(EditFailure(
-                        CommandError::failed("servers.yaml was changed by somebody else meanwhile; nothing was written")
-                            .hint("edit again"),
+                        CommandError::failed(
+                            "servers.yaml was changed by somebody else meanwhile; nothing was written",
+                        )
+                        .hint("edit again"),
                     ))
                 }
             })

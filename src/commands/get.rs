@@ -6,8 +6,8 @@ use super::App;
 use crate::{
     error::{CommandError, Exit},
     operations::{
-        dry_run,
-        observe::{self, exit_of},
+        dry_run, get,
+        observe::exit_of,
         select::{self, Selection},
     },
     render::{Progress, Ui},
@@ -42,7 +42,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: GetArgs) -> Result<Exit, Command
     }
     let progress = Progress::new(ui, "get");
     let (pages, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        observe::get(context, &targets, args.lines)
+        get::get(context, &targets, args.lines)
     })?;
     ui.get(&pages);
     warnings.iter().for_each(|w| ui.warn(w));

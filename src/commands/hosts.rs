@@ -23,7 +23,10 @@ pub struct HostsArgs {
 #[derive(Debug, Subcommand)]
 enum HostsVerb {
     /// Show the inventory
-    #[command(visible_alias = "ls", after_help = "Examples:\n  mcp hosts list\n  mcp hosts list '@prod,!web-03' -o name")]
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  mcp hosts list\n  mcp hosts list '@prod,!web-03' -o name"
+    )]
     List(PatternArgs),
     /// Say for each host which layer is broken first, with the fix
     ///
@@ -100,9 +103,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
                 return Ok(Exit::Ok);
             }
             let workspace = app.workspace()?;
-            workspace
-                .create_dir()
-                .map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
+            workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
             register::add_host(&workspace, &name, &fields)?;
             ui.note(&format!("{name} is in hosts.yaml; see `mcp hosts check {name}`"));
             Ok(Exit::Ok)
@@ -139,9 +140,8 @@ fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, 
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, "check");
-    let checks = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        hosts::check(context, &selected)
-    })?;
+    let checks = app
+        .with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| hosts::check(context, &selected))?;
     ui.host_checks(&checks);
     Ok(hosts::exit(&checks))
 }

@@ -30,7 +30,8 @@ pub struct InitArgs {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: InitArgs) -> Result<Exit, CommandError> {
     let directory = args.directory.or_else(|| app.global.dir.clone()).unwrap_or_else(|| PathBuf::from("."));
-    let failed = |path: &Path, e: &std::io::Error| CommandError::failed(format!("cannot write {}", path.display())).because(e);
+    let failed =
+        |path: &Path, e: &std::io::Error| CommandError::failed(format!("cannot write {}", path.display())).because(e);
     if app.global.dry_run {
         ui.note(&format!("would write hosts.yaml and servers.yaml into {}", directory.display()));
         return Ok(Exit::Ok);

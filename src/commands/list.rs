@@ -5,7 +5,7 @@ use clap::Args;
 use super::{App, selection::SelectionArgs};
 use crate::{
     error::{CommandError, Exit},
-    operations::{dry_run, observe, select},
+    operations::{dry_run, list, select},
     render::{Progress, Ui},
 };
 
@@ -13,7 +13,9 @@ use crate::{
 ///
 /// Asks every host, in one exec each. Containers that are not registered are left out.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp list\n  mcp list 'fin*' --on @prod\n  mcp list --stats\n  mcp list -o json | jq -r '.[] | select(.status != \"running\") | .name'\n  mcp list --cached")]
+#[command(
+    after_help = "Examples:\n  mcp list\n  mcp list 'fin*' --on @prod\n  mcp list --stats\n  mcp list -o json | jq -r '.[] | select(.status != \"running\") | .name'\n  mcp list --cached"
+)]
 pub struct ListArgs {
     #[command(flatten)]
     selection: SelectionArgs,
@@ -31,7 +33,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: ListArgs) -> Result<Exit, Comman
     loaded.warnings.iter().for_each(|w| ui.warn(w));
     let targets = select::select(&args.selection.into(), &loaded.inventory, &loaded.registry, true)?;
     if args.cached {
-        let report = observe::cached(&loaded.state, &targets);
+        let report = list::cached(&loaded.state, &targets);
         ui.list(&report, true);
         return Ok(Exit::Ok);
     }
@@ -41,7 +43,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: ListArgs) -> Result<Exit, Comman
     }
     let progress = Progress::new(ui, "list");
     let (report, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        observe::list(context, &targets, args.stats)
+        list::list(context, &targets, args.stats)
     })?;
     ui.list(&report, false);
     warnings.iter().for_each(|w| ui.warn(w));

@@ -20,7 +20,9 @@ use crate::{
 /// Several instances at once come in arrival order, each line with its instance. Ctrl-C ends it and leaves nothing running
 /// on the hosts.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp log finance\n  mcp log finance -f\n  mcp log 'web-*' --since 10m --grep 'ERROR|WARN'\n  mcp log --all -n 5")]
+#[command(
+    after_help = "Examples:\n  mcp log finance\n  mcp log finance -f\n  mcp log 'web-*' --since 10m --grep 'ERROR|WARN'\n  mcp log --all -n 5"
+)]
 pub struct LogArgs {
     #[command(flatten)]
     selection: SelectionArgs,

@@ -15,7 +15,9 @@ use crate::{
 
 /// Restart servers; a changed registered string takes effect
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp restart finance\n  mcp restart --all\n  mcp restart --all --on 'web-*,!web-03'\n  mcp restart finance --recreate")]
+#[command(
+    after_help = "Examples:\n  mcp restart finance\n  mcp restart --all\n  mcp restart --all --on 'web-*,!web-03'\n  mcp restart finance --recreate"
+)]
 pub struct RestartArgs {
     #[command(flatten)]
     selection: SelectionArgs,

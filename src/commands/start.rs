@@ -17,7 +17,9 @@ use crate::{
 /// A running container is left alone. A stopped one is started again if its registered string is unchanged, else replaced.
 /// Without a container the registered string runs. Afterwards the container must stay up for the settle time.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp start finance\n  mcp start finance@edge-1 'web-*'\n  mcp start --all --on @prod\n  mcp start --tag nightly --settle 5s")]
+#[command(
+    after_help = "Examples:\n  mcp start finance\n  mcp start finance@edge-1 'web-*'\n  mcp start --all --on @prod\n  mcp start --tag nightly --settle 5s"
+)]
 pub struct StartArgs {
     #[command(flatten)]
     selection: SelectionArgs,
@@ -30,7 +32,7 @@ pub(super) const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
 
 /// How containers are brought up.
 #[derive(Debug, Args)]
-pub struct StartingArgs {
+pub(super) struct StartingArgs {
     /// How long a container must have been up to count as started
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     settle: Duration,

@@ -32,7 +32,7 @@ const ACT_ALLOWED: Duration = Duration::from_secs(300);
 const AT_ONCE: usize = 10;
 
 /// Log lines shown of a container that did not stay up.
-const LAST_LINES: u32 = 20;
+const LAST_LINES: u64 = 20;
 
 /// Carries `verb` out on `targets`, which are in inventory order.
 ///
@@ -91,8 +91,9 @@ pub(super) fn understand<'a>(targets: &[Target<'a>]) -> Result<Vec<Registered<'a
     targets
         .iter()
         .map(|target| {
-            Registered::new(*target)
-                .map_err(|reason| CommandError::usage(format!("{}: {reason}", target.instance())).hint("see `mcp check`"))
+            Registered::new(*target).map_err(|reason| {
+                CommandError::usage(format!("{}: {reason}", target.instance())).hint("see `mcp check`")
+            })
         })
         .collect()
 }
@@ -206,7 +207,7 @@ impl Plan {
             script.plain(&format!("D=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
             for r in started {
                 // The names come one a line with a leading slash; a shell pattern finds one without another process.
-                let last = command::logs(&r.container).tail(LAST_LINES).to_shell_with(words(host));
+                let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
                 let id = script.run(&format!("case \"\n$D\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
                 plan.logs.insert(r.target.server.name.to_string(), id);
             }
@@ -260,9 +261,9 @@ fn judge(
     let stderr = job.map(Section::stderr_text).unwrap_or_default();
     let error = match decision {
         Decision::Refuse(trouble) => Some(trouble.clone()),
-        _ if exit != Some(0) => {
-            Some(Trouble::engine(&classify(exit, &stderr).unwrap_or_else(|| crate::docker::failure::EngineFailure::unexplained(exit))))
-        }
+        _ if exit != Some(0) => Some(Trouble::engine(
+            &classify(exit, &stderr).unwrap_or_else(|| crate::docker::failure::EngineFailure::unexplained(exit)),
+        )),
         Decision::Stop if status.status == Status::Running => Some(Trouble::failed(
             "the stop string ended well, but the container still runs",
             Some("check servers.yaml: does the registered stop string name this container?".to_owned()),
@@ -308,11 +309,13 @@ fn not_up(
 ) -> Option<Trouble> {
     let within = options.settle.as_secs_f64();
     let cause = match (container, status.status) {
-        (None, _) if r.run.removes_itself() => format!("the container ended within {within} s and removed itself (--rm)"),
+        (None, _) if r.run.removes_itself() => {
+            format!("the container ended within {within} s and removed itself (--rm)")
+        }
         (None, _) => "docker reported success, but there is no container of that name".to_owned(),
         (Some(container), Status::Running) => {
-            let restarted = container.restart_count.unwrap_or(0) > was.filter(|w| w.id == container.id).and_then(|w| w.restart_count).unwrap_or(0);
-            if !restarted {
+            let before = was.filter(|w| w.id == container.id).map_or(0, |w| w.restart_count);
+            if container.restart_count <= before {
                 return None;
             }
             "the container came up, ended and was restarted by its restart policy".to_owned()
@@ -341,7 +344,13 @@ fn without_answer(context: &Context<'_>, r: &Registered<'_>, trouble: &Trouble, 
 }
 
 /// After the connection broke while the host was at work: what needed nothing is known, the rest is not.
-fn settled_or(context: &Context<'_>, r: &Registered<'_>, decision: &Decision, before: &Observation, trouble: &Trouble) -> Row {
+fn settled_or(
+    context: &Context<'_>,
+    r: &Registered<'_>,
+    decision: &Decision,
+    before: &Observation,
+    trouble: &Trouble,
+) -> Row {
     match decision {
         Decision::Leave(_) | Decision::Refuse(_) => {
             let options = Options { settle: Duration::ZERO, replace: false, recreate: false };

@@ -92,8 +92,7 @@ pub fn decide(
     let Some(container) = container else {
         return if verb == Verb::Stop { Decision::Leave(Some("no container".to_owned())) } else { Decision::Create };
     };
-    let live =
-        matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused);
+    let live = matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused);
     if verb == Verb::Stop {
         return if live { Decision::Stop } else { Decision::Leave(None) };
     }
@@ -114,7 +113,9 @@ pub fn decide(
         ))),
         (_, true, true) if !registered.run.removes_itself() => Decision::Restart,
         (_, true, _) => Decision::StopAndReplace,
-        (_, false, true) if container.state != ContainerState::Dead && !registered.run.removes_itself() => Decision::Start,
+        (_, false, true) if container.state != ContainerState::Dead && !registered.run.removes_itself() => {
+            Decision::Start
+        }
         (_, false, _) => Decision::Replace,
     }
 }
@@ -163,10 +164,7 @@ impl Decision {
                     "n=0; while {} >/dev/null 2>&1 && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1 || sleep 1; done",
                     docker(command::exists(name))
                 );
-                format!(
-                    "{stop} && {{ {} >/dev/null 2>&1; {gone}; {run}; }}",
-                    docker(command::force_remove(name))
-                )
+                format!("{stop} && {{ {} >/dev/null 2>&1; {gone}; {run}; }}", docker(command::force_remove(name)))
             }
         })
     }
@@ -187,6 +185,9 @@ impl Decision {
     /// Whether the container is meant to run the registered string afterwards.
     #[must_use]
     pub fn applies_registered(&self) -> bool {
-        matches!(self, Self::Create | Self::Start | Self::Unpause | Self::Replace | Self::Restart | Self::StopAndReplace)
+        matches!(
+            self,
+            Self::Create | Self::Start | Self::Unpause | Self::Replace | Self::Restart | Self::StopAndReplace
+        )
     }
 }

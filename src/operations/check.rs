@@ -13,7 +13,7 @@ use crate::config::{self, store::Workspace};
 pub fn check(workspace: &Workspace) -> Vec<Finding> {
     let wrong = |what: String| Finding { ok: false, what, fix: None };
     let mut findings: Vec<Finding> =
-        config::check(workspace, &check_strings).into_iter().map(|error| wrong(error.to_string())).collect();
+        config::check(workspace.context(), &check_strings).into_iter().map(|error| wrong(error.to_string())).collect();
     if !findings.is_empty() {
         return findings;
     }
@@ -27,7 +27,8 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             if findings.is_empty() {
                 let (hosts, servers) = (loaded.inventory.hosts().len(), loaded.registry.servers().len());
                 let instances = loaded.registry.instances(&loaded.inventory).len();
-                let what = format!("{}: {hosts} hosts, {servers} servers, {instances} instances", workspace.dir().display());
+                let what =
+                    format!("{}: {hosts} hosts, {servers} servers, {instances} instances", workspace.dir().display());
                 findings.push(Finding { ok: true, what, fix: None });
             }
         }

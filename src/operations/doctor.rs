@@ -29,7 +29,8 @@ pub fn examine(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = vec![];
     let hosts = match workspace.load(&registered::check) {
         Ok(loaded) => {
-            findings.extend(loaded.warnings.iter().map(|w| wrong(w.clone(), "delete the file; the hosts give it back")));
+            findings
+                .extend(loaded.warnings.iter().map(|w| wrong(w.clone(), "delete the file; the hosts give it back")));
             loaded.inventory.hosts().to_vec()
         }
         Err(StoreError::Config(_)) => vec![],
@@ -47,9 +48,8 @@ pub fn examine(workspace: &Workspace) -> Vec<Finding> {
     if !ssh.is_empty() {
         let agent = agent();
         let keys = keys(&ssh);
-        if !agent.ok && !keys.iter().any(|k| k.ok) {
-            findings.push(agent);
-        } else if agent.ok {
+        // Keys do without an agent, and an agent without keys: only neither is trouble.
+        if agent.ok || !keys.iter().any(|k| k.ok) {
             findings.push(agent);
         }
         findings.extend(keys);
@@ -64,7 +64,8 @@ pub fn examine(workspace: &Workspace) -> Vec<Finding> {
 fn directory(dir: &Path) -> Vec<Finding> {
     let Ok(meta) = fs::metadata(dir) else { return vec![] };
     if meta.mode() & 0o022 != 0 {
-        let what = format!("{} can be written by others: they could have mcp run anything on your hosts", dir.display());
+        let what =
+            format!("{} can be written by others: they could have mcp run anything on your hosts", dir.display());
         return vec![wrong(what, format!("chmod go-w {}", dir.display()))];
     }
     if rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_err() {
@@ -77,7 +78,8 @@ fn directory(dir: &Path) -> Vec<Finding> {
 fn file_mode(path: &Path) -> Option<Finding> {
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & 0o022 != 0).then(|| {
-        let what = format!("{} can be written by others: they could have mcp run anything on your hosts", path.display());
+        let what =
+            format!("{} can be written by others: they could have mcp run anything on your hosts", path.display());
         wrong(what, format!("chmod go-w {}", path.display()))
     })
 }
@@ -88,7 +90,9 @@ fn agent() -> Finding {
         None => wrong("no SSH agent ($SSH_AUTH_SOCK is not set)", fix),
         Some(socket) => match UnixStream::connect(&socket) {
             Ok(_) => well(format!("the SSH agent answers at {}", Path::new(&socket).display())),
-            Err(error) => wrong(format!("the SSH agent at {} does not answer: {error}", Path::new(&socket).display()), fix),
+            Err(error) => {
+                wrong(format!("the SSH agent at {} does not answer: {error}", Path::new(&socket).display()), fix)
+            }
         },
     }
 }
@@ -163,6 +167,8 @@ fn local_docker() -> Finding {
     let output = std::process::Command::new("docker").arg("--version").output();
     match output {
         Ok(output) if output.status.success() => well(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        _ => wrong("a host is local, but there is no docker on this machine", "install docker, or set hosts.NAME.docker"),
+        _ => {
+            wrong("a host is local, but there is no docker on this machine", "install docker, or set hosts.NAME.docker")
+        }
     }
 }

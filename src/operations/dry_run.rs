@@ -54,7 +54,10 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
                     if !options.recreate {
                         step("running, same command", &Decision::Restart);
                     }
-                    step(if options.recreate { "running" } else { "running, other command" }, &Decision::StopAndReplace);
+                    step(
+                        if options.recreate { "running" } else { "running, other command" },
+                        &Decision::StopAndReplace,
+                    );
                     if !options.recreate {
                         step("stopped, same command", &Decision::Start);
                     }

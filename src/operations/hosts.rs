@@ -102,8 +102,9 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
             let mut script = Script::new();
             script.export(&host.env);
             let shell = script.run("echo ok");
-            let docker = (host.docker != Docker::Absent)
-                .then(|| (script.run(&say(&command::client_version(), host)), script.run(&say(&command::version(), host))));
+            let docker = (host.docker != Docker::Absent).then(|| {
+                (script.run(&say(&command::client_version(), host)), script.run(&say(&command::version(), host)))
+            });
             let sections = session.exec("check", &script, CHECK_ALLOWED)?;
             if sections.get(shell).map(|s| s.stdout.as_slice()) != Some(b"ok\n") {
                 return Err(HostError::Answer("the login shell does not run commands".to_owned()));

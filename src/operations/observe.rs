@@ -1,30 +1,25 @@
-//! Asking the hosts: what runs, with how much, and what is remembered of those that do not answer.
+//! Asking the hosts what runs, and remembering it for those that will not answer.
 //!
-//! Boundary: one exec per host; the words are `docker`'s, the wire is `fleet`'s. Next: `usage` for stats and GPUs.
+//! Boundary: one exec per host; the words are `docker`'s, the wire is `fleet`'s. Next: `list` and `get` make answers of it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     Context, Trouble, TroubleKind,
-    act::understand,
-    registered::{Registered, command_hash, on_host, say},
-    select::{Target, by_host},
-    usage::{UsagePlan, fill},
+    registered::{Registered, say},
 };
 use crate::{
-    config::state::{Record, State},
+    config::state::Record,
     docker::{
         command,
-        drift::{Drift, drift},
         failure::classify,
-        inspect::{Container, parse, parse_images},
+        inspect::{Container, parse},
         status::report,
     },
-    domain::{HostName, Instance, ServerName, ServerStatus, Status},
-    error::{CommandError, Exit},
+    domain::{Instance, ServerStatus, Status},
+    error::Exit,
     fleet::Session,
     transport::script::{Script, Section, SectionId},
 };
@@ -54,7 +49,8 @@ pub(super) fn look(session: &mut Session<'_>, registered: &[Registered<'_>]) -> 
     read(sections.get(id))
 }
 
-fn ask(script: &mut Script, session: &Session<'_>, registered: &[Registered<'_>]) -> SectionId {
+/// Adds the question that [`read`] reads the answer of.
+pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Registered<'_>]) -> SectionId {
     script.export(&session.host().env);
     script.run(&say(&command::inspect(registered.iter().map(|r| r.container.as_str())), session.host()))
 }
@@ -87,30 +83,8 @@ pub(super) fn read(section: Option<&Section>) -> Result<Observation, Trouble> {
 pub fn stopped_by_mcp(record: Option<&Record>, container: &Container) -> bool {
     record.is_some_and(|record| {
         record.container_id.as_deref() == Some(container.id.as_str())
-            && record
-                .stopped_by
-                .as_ref()
-                .is_some_and(|by| container.started_at.is_none_or(|started| started < by.at))
+            && record.stopped_by.as_ref().is_some_and(|by| container.started_at.is_none_or(|started| started < by.at))
     })
-}
-
-/// The answer of `mcp list`.
-#[derive(Debug, Clone)]
-pub struct ListReport {
-    /// One per instance, in inventory order and then by name.
-    pub statuses: Vec<ServerStatus>,
-    /// The registered port of each of them.
-    pub ports: Vec<Option<u16>>,
-    /// Hosts without an answer.
-    pub troubles: Vec<(String, Trouble)>,
-}
-
-impl ListReport {
-    /// The exit code: a host without an answer is not well; a stopped server is.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        self.troubles.iter().fold(Exit::Ok, |exit, (_, trouble)| exit.or(exit_of(trouble)))
-    }
 }
 
 /// The exit code that a trouble gives.
@@ -123,71 +97,14 @@ pub fn exit_of(trouble: &Trouble) -> Exit {
     }
 }
 
-/// The live status of `targets`, with usage when `with_usage`.
-///
-/// # Errors
-/// Only when nothing could be begun.
-pub fn list(
-    context: &Context<'_>,
-    targets: &[Target<'_>],
-    with_usage: bool,
-) -> Result<(ListReport, Vec<String>), CommandError> {
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        work.push((host, understand(&targets)?));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| {
-            let mut script = Script::new();
-            let look = ask(&mut script, session, registered);
-            let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
-            let sections = session.exec("list", &script, LOOK_ALLOWED)?;
-            Ok(read(sections.get(look)).map(|seen| {
-                let mut rows: Vec<(ServerStatus, Option<Record>)> =
-                    registered.iter().map(|r| status_of(context, r, &seen)).collect();
-                if let Some(usage) = usage {
-                    fill(&usage.read(&sections), registered, rows.iter_mut().map(|(status, _)| status));
-                }
-                rows
-            }))
-        })
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
-
-    let mut answer = ListReport { statuses: vec![], ports: vec![], troubles: vec![] };
-    let mut records = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        let result = outcome.result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner);
-        match result {
-            Ok(rows) => {
-                for ((mut status, record), r) in rows.into_iter().zip(registered) {
-                    if let Some(mut record) = record {
-                        record.status = status.clone();
-                        records.push((r.target.instance(), record));
-                    }
-                    status.last_check = Timestamp::now();
-                    answer.statuses.push(status);
-                }
-            }
-            Err(trouble) => {
-                for r in registered {
-                    let instance = r.target.instance();
-                    answer.statuses.push(unanswered(&instance, context.state.instances.get(&instance), &trouble));
-                }
-                answer.troubles.push((host.name.to_string(), trouble));
-            }
-        }
-        answer.ports.extend(registered.iter().map(|r| port(r)));
-    }
-    let warnings = remember(context, records);
-    Ok((answer, warnings))
-}
-
-fn port(r: &Registered<'_>) -> Option<u16> {
+/// The port clients use: the registered one, else the first published one.
+#[must_use]
+pub fn port(r: &Registered<'_>) -> Option<u16> {
     r.target.server.port.or_else(|| r.run.first_published_port())
 }
 
-fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (ServerStatus, Option<Record>) {
+/// The status of one instance as seen, and what to remember of it.
+pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (ServerStatus, Record) {
     let instance = r.target.instance();
     let now = Timestamp::now();
     let previous = context.state.instances.get(&instance);
@@ -202,31 +119,7 @@ fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (
         command_hash: same.and_then(|p| p.command_hash.clone()),
         stopped_by: same.and_then(|p| p.stopped_by.clone()),
     };
-    (status, Some(record))
-}
-
-/// What is remembered of every target, without asking anybody.
-#[must_use]
-pub fn cached(state: &State, targets: &[Target<'_>]) -> ListReport {
-    let mut answer = ListReport { statuses: vec![], ports: vec![], troubles: vec![] };
-    for target in targets {
-        let instance = target.instance();
-        answer.statuses.push(match state.instances.get(&instance) {
-            Some(record) => record.status.clone(),
-            None => {
-                let mut status = ServerStatus::bare(
-                    instance.server.clone(),
-                    instance.host.clone(),
-                    Status::Unknown,
-                    Timestamp::UNIX_EPOCH,
-                );
-                status.message = Some("never looked at".to_owned());
-                status
-            }
-        });
-        answer.ports.push(Registered::new(*target).ok().and_then(|r| port(&r)));
-    }
-    answer
+    (status, record)
 }
 
 /// The record of an instance whose host gave no answer: unknown, with the cause and what was last known.
@@ -262,160 +155,5 @@ pub(super) fn remember(context: &Context<'_>, records: Vec<(Instance, Record)>) 
     }) {
         Ok(()) => vec![],
         Err(error) => vec![format!("the state was not written: {error}")],
-    }
-}
-
-/// The page of `mcp get`.
-#[derive(Debug, Clone, Serialize)]
-pub struct GetReport {
-    /// The server.
-    pub name: ServerName,
-    /// The host.
-    pub host: HostName,
-    /// What it is for.
-    pub description: Option<String>,
-    /// The registered string.
-    pub command: String,
-    /// Hash of it.
-    pub command_hash: String,
-    /// The stop string, registered or derived.
-    pub stop: String,
-    /// The logs string, registered or derived.
-    pub logs: String,
-    /// The stats string, registered or derived.
-    pub stats: String,
-    /// The port clients use.
-    pub port: Option<u16>,
-    /// Labels.
-    pub tags: Vec<String>,
-    /// Start order.
-    pub priority: i32,
-    /// Whether `--all` means it.
-    pub enabled: bool,
-    /// Live status with usage.
-    pub status: ServerStatus,
-    /// Where what runs is not what is registered.
-    pub drift: Vec<DriftRow>,
-    /// The last log lines.
-    pub log: Vec<String>,
-    /// Why there is no answer.
-    pub error: Option<Trouble>,
-}
-
-/// One difference between what is registered and what runs.
-#[derive(Debug, Clone, Serialize)]
-pub struct DriftRow {
-    /// What differs.
-    pub field: String,
-    /// As registered.
-    pub registered: String,
-    /// As it runs.
-    pub running: String,
-}
-
-impl From<Drift> for DriftRow {
-    fn from(drift: Drift) -> Self {
-        Self {
-            field: drift.field.to_string(),
-            registered: drift.registered.to_string(),
-            running: drift.running.to_string(),
-        }
-    }
-}
-
-/// All that is known of each of `targets`, with its last `lines` log lines.
-///
-/// # Errors
-/// Only when nothing could be begun.
-pub fn get(context: &Context<'_>, targets: &[Target<'_>], lines: u32) -> Result<(Vec<GetReport>, Vec<String>), CommandError> {
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        work.push((host, understand(&targets)?));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| {
-            let host = session.host();
-            let mut script = Script::new();
-            let look = ask(&mut script, session, registered);
-            let usage = UsagePlan::new(&mut script, host, registered);
-            let logs: Vec<SectionId> = registered
-                .iter()
-                .map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command())))
-                .collect();
-            let images: Vec<String> =
-                registered.iter().map(|r| r.run.image().to_owned()).filter(|image| !image.contains('$')).collect();
-            let images = script.run(&say(&command::inspect_images(images), host));
-            let sections = session.exec("get", &script, LOOK_ALLOWED)?;
-            Ok(read(sections.get(look)).map(|seen| {
-                let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
-                let images = parse_images(&images).unwrap_or_default();
-                let mut pages: Vec<(GetReport, Option<Record>)> = registered
-                    .iter()
-                    .zip(&logs)
-                    .map(|(r, log)| {
-                        let (status, record) = status_of(context, r, &seen);
-                        let mut page = page(r, status);
-                        if let Some(container) = seen.get(&r.container) {
-                            let image = images.iter().find(|i| i.id == container.image_id);
-                            page.drift = drift(&r.run, container, image).into_iter().map(DriftRow::from).collect();
-                            page.log = sections
-                                .get(*log)
-                                .map(|s| s.stdout_text().lines().map(str::to_owned).collect())
-                                .unwrap_or_default();
-                        }
-                        (page, record)
-                    })
-                    .collect();
-                fill(&usage.read(&sections), registered, pages.iter_mut().map(|(page, _)| &mut page.status));
-                pages
-            }))
-        })
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
-
-    let mut answer = vec![];
-    let mut records = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        match outcome.result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner) {
-            Ok(pages) => {
-                for (page, record) in pages {
-                    let instance = Instance { server: page.name.clone(), host: page.host.clone() };
-                    records.extend(record.map(|mut record| {
-                        record.status = page.status.clone();
-                        (instance, record)
-                    }));
-                    answer.push(page);
-                }
-            }
-            Err(trouble) => answer.extend(registered.iter().map(|r| {
-                let instance = r.target.instance();
-                let mut page = page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble));
-                page.error = Some(trouble.clone());
-                page
-            })),
-        }
-    }
-    Ok((answer, remember(context, records)))
-}
-
-fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {
-    let server = r.target.server;
-    GetReport {
-        name: server.name.clone(),
-        host: r.target.host.name.clone(),
-        description: server.description.clone(),
-        command: server.command.clone(),
-        command_hash: command_hash(&server.command),
-        stop: on_host(&super::registered::stop(server, &r.container), r.target.host),
-        logs: r.logs_command(),
-        stats: on_host(&super::registered::stats(server, &r.container), r.target.host),
-        port: port(r),
-        tags: server.tags.clone(),
-        priority: server.priority,
-        enabled: server.enabled,
-        status,
-        drift: vec![],
-        log: vec![],
-        error: None,
     }
 }

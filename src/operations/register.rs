@@ -10,7 +10,7 @@ use crate::{
         registry::{Registry, placed},
         store::{StoreError, Workspace},
     },
-    docker::run_string::RunString,
+    docker::run_string::{RunString, complete as complete_string},
     domain::{HostName, Server, ServerName},
     error::{CommandError, Exit},
 };
@@ -32,7 +32,7 @@ pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
     let refuse = |e: &crate::docker::run_string::RunStringError| {
         CommandError::usage(format!("cannot register {}", server.name)).because(e).hint(e.hint())
     };
-    let completed = RunString::complete(&server.command, &server.name).map_err(|e| refuse(&e))?;
+    let completed = complete_string(&server.command, &server.name).map_err(|e| refuse(&e))?;
     let run = RunString::parse(&completed.text).map_err(|e| refuse(&e))?;
     server.command = completed.text;
     server.port = server.port.or_else(|| run.first_published_port());
@@ -61,7 +61,9 @@ pub fn add(workspace: &Workspace, inventory: &Inventory, server: &Server) -> Res
 /// # Errors
 /// As [`add`].
 pub fn update(workspace: &Workspace, inventory: &Inventory, server: &Server) -> Result<(), CommandError> {
-    write(workspace, inventory, server, |text, _| edit::update_server(text, &server.name, server).map_err(|e| edit_error(&e)))
+    write(workspace, inventory, server, |text, _| {
+        edit::update_server(text, &server.name, server).map_err(|e| edit_error(&e))
+    })
 }
 
 fn write(

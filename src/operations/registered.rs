@@ -150,10 +150,13 @@ pub fn conflicts(registry: &Registry, inventory: &Inventory) -> Vec<(ServerName,
                 let name = run.container_name().unwrap_or_default();
                 found.push((
                     later.name.clone(),
-                    format!("the container name {name} is already used on {host} by {}; give it another --name", earlier.name),
+                    format!(
+                        "the container name {name} is already used on {host} by {}; give it another --name",
+                        earlier.name
+                    ),
                 ));
             }
-            if let Some(port) = run.conflicts(other) {
+            if let Some((port, _)) = run.conflicts(other).first() {
                 found.push((
                     later.name.clone(),
                     format!("port {port} is already published on {host} by {}; publish another with -p", earlier.name),

@@ -65,7 +65,9 @@ pub fn select<'a>(
     let patterns = selection
         .names
         .iter()
-        .map(|name| NamePattern::parse(name).map_err(|e| CommandError::usage(format!("{name:?} selects nothing")).because(&e)))
+        .map(|name| {
+            NamePattern::parse(name).map_err(|e| CommandError::usage(format!("{name:?} selects nothing")).because(&e))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     for tag in &selection.tags {
         if !registry.servers().iter().any(|s| s.tags.contains(tag)) {

@@ -6,12 +6,7 @@ use std::{sync::mpsc, time::Duration};
 
 use regex::Regex;
 
-use super::{
-    Context, Trouble,
-    act::understand,
-    registered::Registered,
-    select::Target,
-};
+use super::{Context, Trouble, act::understand, registered::Registered, select::Target};
 use crate::{
     docker::{command, failure::classify, shell::quote},
     domain::Host,
@@ -52,7 +47,7 @@ pub fn logs(
 ) -> Result<Vec<(usize, Trouble)>, CommandError> {
     let registered = understand(targets)?;
     let (sender, receiver) = mpsc::sync_channel::<(usize, String)>(1024);
-    let work: Vec<(&Host, (usize, &Registered<'_>, mpsc::SyncSender<(usize, String)>))> =
+    let work: Vec<(&Host, Work<'_>)> =
         registered.iter().enumerate().map(|(index, r)| (r.target.host, (index, r, sender.clone()))).collect();
     drop(sender);
     let outcomes = std::thread::scope(|scope| {
@@ -111,6 +106,9 @@ pub fn logs(
         })
         .collect())
 }
+
+/// The index of a target, the target, and where its lines go.
+type Work<'a> = (usize, &'a Registered<'a>, mpsc::SyncSender<(usize, String)>);
 
 /// Time until the stream must run.
 const ALLOWED: Duration = Duration::from_secs(30);

@@ -90,7 +90,9 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
     Some(match kind {
         TransportErrorKind::Timeout { .. } => match phase {
             Phase::Dns | Phase::Tcp => format!("is {name} up and its SSH port open? see `mcp hosts check {name}`"),
-            Phase::Exec => "the command may still run there; look with `mcp list`, allow more with --timeout".to_owned(),
+            Phase::Exec => {
+                "the command may still run there; look with `mcp list`, allow more with --timeout".to_owned()
+            }
             _ => format!("something answers at {name} but does not finish; see `mcp hosts check {name}`"),
         },
         TransportErrorKind::Cancelled => "run the same command again: what is done stays done".to_owned(),
@@ -106,7 +108,9 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
         TransportErrorKind::HostKeyChanged { file, line, .. } => format!(
             "the host was reinstalled, or somebody is in between: ask its owner before you remove {file}:{line}"
         ),
-        TransportErrorKind::HostKeyRevoked { .. } => "do not trust this host before its owner replaced the key".to_owned(),
+        TransportErrorKind::HostKeyRevoked { .. } => {
+            "do not trust this host before its owner replaced the key".to_owned()
+        }
         TransportErrorKind::KnownHosts { .. } => "make the file readable and writable for you".to_owned(),
         TransportErrorKind::Authentication { .. } => {
             format!("add a key with `ssh-add`, set hosts.{name}.identity_file or .user, or use --ask-pass")

@@ -53,7 +53,8 @@ impl UsagePlan {
                 .map(|text| if text.contains("--no-stream") { text } else { format!("{text} --no-stream") }),
         );
         // Each call takes docker two seconds: side by side they take two seconds together.
-        let stats = if let [one] = samples.as_slice() { vec![script.run(one)] } else { script.side_by_side(&samples, 10) };
+        let stats =
+            if let [one] = samples.as_slice() { vec![script.run(one)] } else { script.side_by_side(&samples, 10) };
         let if_there = |text: &str| format!("command -v nvidia-smi >/dev/null 2>&1 || exit 0; {text}");
         let gpu = GpuSections {
             processes: script.run(&if_there(command::gpu_processes())),
@@ -75,11 +76,8 @@ impl UsagePlan {
         let text = |id: SectionId| sections.get(id).map(Section::stdout_text).unwrap_or_default();
         let usage = self.stats.iter().flat_map(|id| stats::parse(&text(*id))).collect();
         let sample = GpuSample::parse(&text(self.gpu.processes), &text(self.gpu.pids), &text(self.gpu.utilization));
-        let gpu = self
-            .top
-            .iter()
-            .filter_map(|(name, id)| Some((name.clone(), percent_of(&sample, &text(*id))?)))
-            .collect();
+        let gpu =
+            self.top.iter().filter_map(|(name, id)| Some((name.clone(), percent_of(&sample, &text(*id))?))).collect();
         UsageAnswer { usage, gpu }
     }
 }

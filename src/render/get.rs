@@ -3,7 +3,7 @@
 //! Boundary: a report in, text out.
 
 use super::{Format, Ui, sanitise, status::age, words};
-use crate::operations::observe::GetReport;
+use crate::operations::get::GetReport;
 
 impl Ui {
     /// Prints what is known of each instance.
@@ -20,7 +20,8 @@ impl Ui {
                 self.answer(&text);
             }
         }
-        let troubles = reports.iter().filter_map(|r| Some((format!("no answer for {}@{}", r.name, r.host), r.error.as_ref()?)));
+        let troubles =
+            reports.iter().filter_map(|r| Some((format!("no answer for {}@{}", r.name, r.host), r.error.as_ref()?)));
         self.troubles(troubles);
     }
 
@@ -84,10 +85,7 @@ impl Ui {
             line("gpu", &format!("{gpu:.0}%"));
         }
         for drift in &report.drift {
-            line(
-                "drift",
-                &format!("{}: registered {}, running {}", drift.field, drift.registered, drift.running),
-            );
+            line("drift", &format!("{}: registered {}, running {}", drift.field, drift.registered, drift.running));
         }
         if !report.log.is_empty() {
             text.push_str("  last log lines\n");

@@ -26,7 +26,12 @@ impl Ui {
         for added in &completed.added {
             self.note(&format!("added {added} to the command"));
         }
-        self.note(&format!("registered {} on {}: {}", server.name, server.host.join(","), sanitise::line(&server.command)));
+        self.note(&format!(
+            "registered {} on {}: {}",
+            server.name,
+            server.host.join(","),
+            sanitise::line(&server.command)
+        ));
     }
 
     /// Prints what would run.

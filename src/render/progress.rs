@@ -63,7 +63,8 @@ impl Progress {
                 if hosts.len() < HOST_LINES {
                     let style = ProgressStyle::with_template("  {prefix} {msg} {elapsed}")
                         .unwrap_or_else(|_| ProgressStyle::default_spinner());
-                    let line = drawn.all.add(ProgressBar::new_spinner().with_style(style).with_prefix(host.to_string()));
+                    let line =
+                        drawn.all.add(ProgressBar::new_spinner().with_style(style).with_prefix(host.to_string()));
                     hosts.insert(host.to_string(), line);
                 }
             }

@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use super::{Format, Ui, sanitise, table::table, words};
 use crate::{
     domain::{ServerStatus, Status},
-    operations::{Trouble, observe::ListReport},
+    operations::{Trouble, list::ListReport},
 };
 
 impl Ui {
     /// Prints the status of instances. `ages` shows when each record was learnt instead of trusting it to be now.
     pub fn list(&mut self, report: &ListReport, ages: bool) {
         if self.format == Format::Name {
-            let names: String = report.statuses.iter().map(|s| format!("{}@{}\n", s.name, s.host)).collect();
+            let names: String = report.statuses().map(|s| format!("{}@{}\n", s.name, s.host)).collect();
             self.answer(&names);
-        } else if !self.structured(&report.statuses) {
+        } else if !self.structured(&report.statuses().collect::<Vec<_>>()) {
             let wide = self.format == Format::Wide;
             let mut header = vec!["NAME", "HOST", "STATUS", "UPTIME", "PORT", "CPU", "MEM", "GPU", "IMAGE", "HEALTH"];
             if ages {
@@ -28,9 +28,8 @@ impl Ui {
             header.push("MESSAGE");
             let now = Timestamp::now();
             let rows = report
-                .statuses
+                .rows
                 .iter()
-                .zip(&report.ports)
                 .map(|(status, port)| {
                     let mut row = self.status_row(status, *port);
                     if ages {
@@ -44,7 +43,7 @@ impl Ui {
                     row
                 })
                 .collect();
-            if report.statuses.is_empty() {
+            if report.rows.is_empty() {
                 self.note("no servers are registered here; add one with `mcp add NAME --command \"docker run …\"`");
             } else {
                 self.answer(&table(&header, rows, self.width()));

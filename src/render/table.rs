@@ -2,12 +2,12 @@
 //!
 //! Boundary: rows of text in, lines out; columns never wrap, the widest give way first.
 
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ContentArrangement, Row, Table, TableStyle};
 
 /// Lays `rows` out under `header` within `width` columns; `None` lets them be as wide as they are (output to a file).
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, width: Option<usize>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(TableStyle::new());
     let width = width.and_then(|w| u16::try_from(w).ok());
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);

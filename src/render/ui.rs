@@ -79,7 +79,7 @@ impl Ui {
     }
 
     /// Writes `text` to stdout as it is. Says `false` when nobody reads it any more.
-        pub fn answer(&mut self, text: &str) -> bool {
+    pub fn answer(&mut self, text: &str) -> bool {
         let mut out = std::io::stdout().lock();
         if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
             // `mcp list | head -1`: the reader has what it wanted; that is no error.
@@ -145,6 +145,10 @@ impl Ui {
 
     /// `text` in a style on stderr.
     pub(super) fn paint_err(&self, text: &str, style: impl Fn(Style) -> Style) -> String {
-        if self.color_err { style(Style::new().force_styling(true)).apply_to(text).to_string() } else { text.to_owned() }
+        if self.color_err {
+            style(Style::new().force_styling(true)).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
     }
 }

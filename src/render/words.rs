@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn durations_show_their_two_largest_units() {
-        let pairs = [(0, "0s"), (59, "59s"), (60, "1m"), (310, "5m10s"), (3600, "1h"), (90_061, "1d1h"), (86_401, "1d")];
+        let pairs =
+            [(0, "0s"), (59, "59s"), (60, "1m"), (310, "5m10s"), (3600, "1h"), (90_061, "1d1h"), (86_401, "1d")];
         for (seconds, text) in pairs {
             assert_eq!(duration(seconds), text);
         }

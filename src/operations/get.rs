@@ -1,0 +1,180 @@
+//! `mcp get`: all that is known of an instance.
+//!
+//! Boundary: one exec per host. Next: `docker::drift` for the comparison, `usage` for stats and GPUs.
+
+use serde::Serialize;
+
+use super::{
+    Context, Trouble,
+    act::understand,
+    observe::{self, LOOK_ALLOWED, port, unanswered},
+    registered::{Registered, command_hash, on_host, say},
+    select::{Target, by_host},
+    usage::{UsagePlan, fill},
+};
+use crate::{
+    config::state::Record,
+    docker::{
+        command,
+        drift::{Drift, drift},
+        inspect::parse_images,
+    },
+    domain::{HostName, Instance, ServerName, ServerStatus},
+    error::CommandError,
+    transport::script::{Script, Section, SectionId},
+};
+
+/// The page of `mcp get`.
+#[derive(Debug, Clone, Serialize)]
+pub struct GetReport {
+    /// The server.
+    pub name: ServerName,
+    /// The host.
+    pub host: HostName,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The registered string.
+    pub command: String,
+    /// Hash of it.
+    pub command_hash: String,
+    /// The stop string, registered or derived.
+    pub stop: String,
+    /// The logs string, registered or derived.
+    pub logs: String,
+    /// The stats string, registered or derived.
+    pub stats: String,
+    /// The port clients use.
+    pub port: Option<u16>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Start order.
+    pub priority: i32,
+    /// Whether `--all` means it.
+    pub enabled: bool,
+    /// Live status with usage.
+    pub status: ServerStatus,
+    /// Where what runs is not what is registered.
+    pub drift: Vec<DriftRow>,
+    /// The last log lines.
+    pub log: Vec<String>,
+    /// Why there is no answer.
+    pub error: Option<Trouble>,
+}
+
+/// One difference between what is registered and what runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct DriftRow {
+    /// What differs.
+    pub field: String,
+    /// As registered.
+    pub registered: String,
+    /// As it runs.
+    pub running: String,
+}
+
+impl From<Drift> for DriftRow {
+    fn from(drift: Drift) -> Self {
+        Self {
+            field: drift.field.to_string(),
+            registered: drift.registered.to_string(),
+            running: drift.running.to_string(),
+        }
+    }
+}
+
+/// All that is known of each of `targets`, with its last `lines` log lines.
+///
+/// # Errors
+/// Only when nothing could be begun.
+pub fn get(
+    context: &Context<'_>,
+    targets: &[Target<'_>],
+    lines: u32,
+) -> Result<(Vec<GetReport>, Vec<String>), CommandError> {
+    let mut work = vec![];
+    for (host, targets) in by_host(targets) {
+        work.push((host, understand(&targets)?));
+    }
+    let outcomes = context
+        .fleet
+        .run(&work, |session, registered| {
+            let host = session.host();
+            let mut script = Script::new();
+            let look = observe::ask(&mut script, session, registered);
+            let usage = UsagePlan::new(&mut script, host, registered);
+            let logs: Vec<SectionId> =
+                registered.iter().map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command()))).collect();
+            let images: Vec<String> =
+                registered.iter().map(|r| r.run.image().to_owned()).filter(|image| !image.contains('$')).collect();
+            let images = script.run(&say(&command::inspect_images(images), host));
+            let sections = session.exec("get", &script, LOOK_ALLOWED)?;
+            Ok(observe::read(sections.get(look)).map(|seen| {
+                let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
+                let images = parse_images(&images);
+                let mut pages: Vec<(GetReport, Record)> = registered
+                    .iter()
+                    .zip(&logs)
+                    .map(|(r, log)| {
+                        let (status, record) = observe::status_of(context, r, &seen);
+                        let mut page = page(r, status);
+                        if let Some(container) = seen.get(&r.container) {
+                            let image = images.iter().find(|i| i.id == container.image_id);
+                            page.drift = drift(&r.run, container, image).into_iter().map(DriftRow::from).collect();
+                            page.log = sections
+                                .get(*log)
+                                .map(|s| s.stdout_text().lines().map(str::to_owned).collect())
+                                .unwrap_or_default();
+                        }
+                        (page, record)
+                    })
+                    .collect();
+                fill(&usage.read(&sections), registered, pages.iter_mut().map(|(page, _)| &mut page.status));
+                pages
+            }))
+        })
+        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+
+    let mut answer = vec![];
+    let mut records = vec![];
+    for ((host, registered), outcome) in work.iter().zip(outcomes) {
+        match outcome.result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner) {
+            Ok(pages) => {
+                for (page, mut record) in pages {
+                    let instance = Instance { server: page.name.clone(), host: page.host.clone() };
+                    record.status = page.status.clone();
+                    records.push((instance, record));
+                    answer.push(page);
+                }
+            }
+            Err(trouble) => answer.extend(registered.iter().map(|r| {
+                let instance = r.target.instance();
+                let mut page = page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble));
+                page.error = Some(trouble.clone());
+                page
+            })),
+        }
+    }
+    Ok((answer, observe::remember(context, records)))
+}
+
+fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {
+    let server = r.target.server;
+    GetReport {
+        name: server.name.clone(),
+        host: r.target.host.name.clone(),
+        description: server.description.clone(),
+        command: server.command.clone(),
+        command_hash: command_hash(&server.command),
+        stop: on_host(&super::registered::stop(server, &r.container), r.target.host),
+        logs: r.logs_command(),
+        stats: on_host(&super::registered::stats(server, &r.container), r.target.host),
+        port: port(r),
+        tags: server.tags.clone(),
+        priority: server.priority,
+        enabled: server.enabled,
+        status,
+        drift: vec![],
+        log: vec![],
+        error: None,
+    }
+}
