@@ -1,1 +1,285 @@
-//! Stub.
+//! Why a docker command failed, told from its exit code and standard error.
+//!
+//! Boundary: docker has no error codes on its command line, so its words are matched here and nowhere else; every pattern is
+//! held by a captured fixture of both clients. Layers above decide by [`EngineFailureKind`], never by text.
+
+use serde::Deserialize;
+
+/// What kind of failure it is, as far as the next step differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineFailureKind {
+    /// The host has no docker command.
+    NoCli,
+    /// The command is there and its engine does not answer.
+    NoEngine,
+    /// The user may not talk to the engine.
+    Permission,
+    /// A published port is taken.
+    PortTaken,
+    /// The container's name is taken.
+    NameTaken,
+    /// The image is not there and cannot be pulled.
+    NoImage,
+    /// The image's name is none.
+    InvalidReference,
+    /// There is no such container.
+    NoContainer,
+    /// Anything else docker says.
+    Other,
+}
+
+/// A docker command's failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct EngineFailure {
+    /// Which kind.
+    pub kind: EngineFailureKind,
+    /// What docker or the shell said, in one line, without its decoration.
+    pub detail: String,
+}
+
+impl EngineFailureKind {
+    /// Whether no command can work on that host until this is repaired.
+    #[must_use]
+    pub fn concerns_the_host(self) -> bool {
+        matches!(self, Self::NoCli | Self::NoEngine | Self::Permission)
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::NoCli => {
+                "install docker there, or say which words stand for it in hosts.yaml (hosts.NAME.docker: `podman`, a full path; `false` for a jump host)"
+            }
+            Self::NoEngine => {
+                "start the engine there (`systemctl start docker`), or set DOCKER_HOST for that host in hosts.yaml"
+            }
+            Self::Permission => {
+                "add the user to the host's `docker` group and log in again, or set `docker: sudo -n docker` in hosts.yaml with a sudo rule that asks no password"
+            }
+            Self::PortTaken => "publish another port in servers.yaml, or stop what uses this one",
+            Self::NameTaken => "choose another --name, or let `mcp start --replace` remove the container that has it",
+            Self::NoImage => {
+                "check the image's name and tag, log in to its registry on the host, or load the image there (`docker load`)"
+            }
+            Self::InvalidReference => "correct the image's name in servers.yaml: lower case, `registry/name:tag`",
+            Self::NoContainer => "start it: `mcp start` makes the container from the registered string",
+            Self::Other => "run the same string on the host by hand; `mcp … --dry-run` shows it",
+        }
+    }
+}
+
+impl EngineFailure {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        self.kind.hint()
+    }
+}
+
+/// Which words tell which kind, in order: what concerns the host first. All in lower case.
+const WORDS: [(EngineFailureKind, &[&str]); 8] = [
+    (
+        EngineFailureKind::Permission,
+        &[
+            "permission denied while trying to connect to the docker",
+            "got permission denied while trying to connect",
+            "docker.sock: connect: permission denied",
+            "sudo: a password is required",
+            "sudo: a terminal is required",
+            "is not in the sudoers file",
+            "is not allowed to execute",
+            "is not allowed to run sudo",
+        ],
+    ),
+    (
+        EngineFailureKind::NoEngine,
+        &[
+            "cannot connect to the docker daemon",
+            "is the docker daemon running",
+            "error during connect:",
+            "unable to resolve docker endpoint",
+            "cannot connect to podman",
+        ],
+    ),
+    (EngineFailureKind::PortTaken, &["port is already allocated", "address already in use", "ports are not available"]),
+    (
+        EngineFailureKind::NameTaken,
+        &["the container name \"", "is already in use by container", "that name is already in use"],
+    ),
+    (EngineFailureKind::InvalidReference, &["invalid reference format", "must be lowercase"]),
+    (EngineFailureKind::NoContainer, &["no such container", "no container with name or id"]),
+    (
+        EngineFailureKind::NoImage,
+        &[
+            "no such image",
+            "pull access denied",
+            "manifest unknown",
+            "repository does not exist",
+            "error response from daemon: get \"http",
+            "error response from daemon: head \"http",
+            "failed to resolve reference",
+            "no matching manifest",
+            "toomanyrequests",
+        ],
+    ),
+    // The OCI runtime also says "permission denied" and "not found", of the container's own program.
+    (EngineFailureKind::Other, &["oci runtime create failed"]),
+];
+
+/// Longest detail kept, in characters.
+const LONGEST: usize = 500;
+
+/// Judges a docker command that ended with `exit` and said `stderr`; `None` when it succeeded.
+#[must_use]
+pub fn classify(exit: i32, stderr: &str) -> Option<EngineFailure> {
+    if exit == 0 {
+        return None;
+    }
+    let lower = stderr.to_lowercase();
+    let kind = WORDS
+        .iter()
+        .find(|(_, words)| words.iter().any(|word| lower.contains(word)))
+        .map_or_else(|| from_the_shell(exit, &lower), |(kind, _)| *kind);
+    Some(EngineFailure { kind, detail: detail(exit, stderr) })
+}
+
+/// The shell, or `sudo` and `env` in its place, found no program: dash says "docker: not found", bash "docker: command not found",
+/// sudo "sudo: docker: command not found", env "No such file or directory"; a program without its execute bit gives 126. Docker
+/// itself exits 126 and 127 for the container's program, but then speaks of its daemon.
+fn from_the_shell(exit: i32, lower: &str) -> EngineFailureKind {
+    let docker_spoke = lower.contains("docker: error response from daemon") || lower.contains("error: ");
+    let missing = lower.contains("not found") || (exit == 127 && lower.contains("no such file or directory"));
+    match exit {
+        127 if missing && !docker_spoke => EngineFailureKind::NoCli,
+        126 if lower.contains("permission denied") && !docker_spoke => EngineFailureKind::NoCli,
+        1 if lower.contains("sudo: ") && lower.contains("command not found") => EngineFailureKind::NoCli,
+        _ => EngineFailureKind::Other,
+    }
+}
+
+/// The line that says why: docker's error, without warnings before it and the invitation to read the help after it.
+fn detail(exit: i32, stderr: &str) -> String {
+    let is_noise = |line: &str| {
+        line.is_empty()
+            || line.starts_with("WARNING:")
+            || line.starts_with("See 'docker")
+            || line.starts_with("Run 'docker")
+            || line.starts_with("Usage:")
+            || (line.starts_with("Unable to find image") && line.ends_with("locally"))
+    };
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
+    let telling = lines
+        .iter()
+        .find(|line| line.to_lowercase().contains("error"))
+        .or_else(|| lines.first())
+        .map_or("", |line| undecorated(line));
+    if telling.is_empty() {
+        format!("exit code {exit}, and nothing said why")
+    } else {
+        telling.chars().take(LONGEST).collect()
+    }
+}
+
+fn undecorated(line: &str) -> &str {
+    let mut bare = line;
+    for prefix in ["docker: ", "Error response from daemon: ", "Error: "] {
+        bare = bare.strip_prefix(prefix).unwrap_or(bare);
+    }
+    // 20.10 ends its sentences with a dot that belongs to the next line.
+    bare.strip_suffix('.').unwrap_or(bare)
+}
+
+/// The versions a host runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Versions {
+    /// Of the docker command.
+    pub client: String,
+    /// Of the engine; `None` when it does not answer.
+    pub server: Option<String>,
+}
+
+/// Reads the answer to [`super::command::version`].
+#[must_use]
+pub fn parse_version(text: &str) -> Option<Versions> {
+    text.lines().find_map(|line| serde_json::from_str(line.trim()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fixture;
+
+    #[test]
+    fn every_captured_failure_has_its_kind() {
+        use EngineFailureKind::*;
+        for version in fixture::VERSIONS {
+            let cases = fixture::cases(&format!("{version}/failure"));
+            assert!(cases.len() > 25, "{cases:?}");
+            for case in cases {
+                let expected = match case.as_str() {
+                    case if case.starts_with("no_cli") => NoCli,
+                    case if case.starts_with("no_engine") => NoEngine,
+                    case if case.starts_with("permission") => Permission,
+                    case if case.starts_with("no_such_container") => NoContainer,
+                    "sudo_password" => Permission,
+                    "unknown_engine_host" | "no_such_context" => NoEngine,
+                    "port_taken" => PortTaken,
+                    "name_taken" => NameTaken,
+                    "no_such_image" | "pull_failed" => NoImage,
+                    "invalid_reference" => InvalidReference,
+                    _ => Other,
+                };
+                let path = format!("{version}/failure/{case}");
+                let stderr = fixture::read(&format!("{path}.err"));
+                let failure = classify(fixture::exit(&path), &stderr).unwrap_or_else(|| panic!("{path} succeeded"));
+                assert_eq!(failure.kind, expected, "{path}: {stderr}");
+                assert!(!failure.detail.is_empty() && !failure.detail.contains('\n'), "{path}: {failure:?}");
+                for noise in ["See 'docker", "Run 'docker", "WARNING", "Error response", "nothing said why"] {
+                    assert!(!failure.detail.contains(noise), "{path}: {failure:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn success_is_no_failure_whatever_stderr_says() {
+        assert_eq!(classify(0, "WARNING: No swap limit support"), None);
+    }
+
+    #[test]
+    fn a_container_s_program_that_is_missing_is_not_a_missing_docker() {
+        for version in fixture::VERSIONS {
+            let path = format!("{version}/failure/no_such_program");
+            let failure = classify(127, &fixture::read(&format!("{path}.err")));
+            assert!(failure.is_some_and(|f| f.kind == EngineFailureKind::Other && f.detail.contains("/nope")));
+        }
+    }
+
+    #[test]
+    fn silence_is_said_to_be_silence() {
+        let failure = classify(3, "\n").unwrap_or_else(|| panic!("none"));
+        assert_eq!(
+            (failure.kind, failure.detail.as_str()),
+            (EngineFailureKind::Other, "exit code 3, and nothing said why")
+        );
+    }
+
+    #[test]
+    fn long_answers_are_cut() {
+        let failure = classify(1, &"é".repeat(10_000)).unwrap_or_else(|| panic!("none"));
+        assert_eq!(failure.detail.chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn versions_are_read_with_and_without_an_engine() {
+        for version in fixture::VERSIONS {
+            let up =
+                parse_version(&fixture::read(&format!("{version}/version/up.out"))).unwrap_or_else(|| panic!("none"));
+            assert!(up.client.starts_with(version) && up.server.is_some_and(|s| s.starts_with("20.10")));
+            let down = parse_version(&fixture::read(&format!("{version}/failure/no_engine_version.out")));
+            assert!(down.is_some_and(|d| d.server.is_none() && d.client.starts_with(version)), "{version}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ use std::fmt;
 
 pub use complete::{Completed, complete};
 pub use error::RunStringError;
+pub(super) use read::trimmed;
 
 pub use super::{
     mount::{Mount, MountKind},

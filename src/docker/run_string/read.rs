@@ -127,7 +127,7 @@ impl RunString {
 }
 
 /// White space around the string is nobody's; but a backslash at the end keeps the space it escapes.
-fn trimmed(text: &str) -> &str {
+pub(in crate::docker) fn trimmed(text: &str) -> &str {
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
     let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
     if backslashes % 2 == 1 { text.trim_start_matches([' ', '\t', '\n', '\r']) } else { trimmed }
