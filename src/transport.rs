@@ -4,6 +4,7 @@
 //! Next: `ssh/` and `local` are the two connectors, `script` frames many commands into one exec; `fleet` drives them.
 
 pub mod cancel;
+mod dispatch;
 mod error;
 pub mod local;
 pub mod script;
@@ -12,6 +13,7 @@ pub mod ssh;
 use std::time::{Duration, Instant};
 
 pub use cancel::Cancel;
+pub use dispatch::Connectors;
 pub use error::{Phase, TransportError, TransportErrorKind};
 
 use crate::domain::Host;
