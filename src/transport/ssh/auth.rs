@@ -1,0 +1,269 @@
+//! Logs in: the agent's identities, then identity files, then a password, until one is accepted.
+//!
+//! Boundary: the order and what to say when nothing worked; keys come from `keys`. The host is never asked which methods
+//! it takes: that costs a round trip and changes nothing.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, Prompt, PublicKey};
+use zeroize::Zeroizing;
+
+use super::{
+    PasswordPrompt,
+    keys::KeyRing,
+    target,
+    wire::{Wire, offload},
+};
+use crate::{
+    domain::SshEndpoint,
+    transport::{Limits, Phase, TransportError, TransportErrorKind},
+};
+
+const PHASE: Phase = Phase::Authentication;
+
+/// `LIBSSH2_ERROR_AUTHENTICATION_FAILED`.
+const REFUSED: i32 = -18;
+
+/// How long a host that answers strangely is watched for hanging up.
+const HANG_UP_PATIENCE: Duration = Duration::from_millis(200);
+
+/// What a run knows to log in with.
+pub(super) struct Credentials {
+    pub(super) agent: Option<PathBuf>,
+    pub(super) ring: KeyRing,
+    pub(super) ask_pass: Option<PasswordPrompt>,
+    pub(super) password: OnceLock<Option<Zeroizing<String>>>,
+}
+
+/// One login on one host.
+pub(super) struct Login<'a> {
+    pub(super) wire: &'a Wire,
+    pub(super) endpoint: &'a SshEndpoint,
+    pub(super) credentials: &'a Credentials,
+    pub(super) limits: Limits<'a>,
+    tried: Vec<String>,
+    refused: usize,
+}
+
+/// The host has taken this one, or goes on asking.
+#[derive(PartialEq, Eq)]
+enum Answer {
+    Accepted,
+    Refused,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn new(
+        wire: &'a Wire,
+        endpoint: &'a SshEndpoint,
+        credentials: &'a Credentials,
+        limits: Limits<'a>,
+    ) -> Self {
+        Self { wire, endpoint, credentials, limits, tried: Vec::new(), refused: 0 }
+    }
+
+    /// Tries everything in order.
+    pub(super) fn run(mut self) -> Result<(), TransportError> {
+        let paths = self.credentials.ring.paths(&self.endpoint.identity_files);
+        let mut offered = Vec::new();
+        if self.agent(&paths, &mut offered)? == Answer::Accepted {
+            return Ok(());
+        }
+        for path in &paths {
+            if self.credentials.ring.public(path).is_some_and(|public| offered.contains(&public)) {
+                continue;
+            }
+            if self.file(path)? == Answer::Accepted {
+                return Ok(());
+            }
+        }
+        if self.password()? == Answer::Accepted {
+            return Ok(());
+        }
+        if self.tried.is_empty() {
+            self.tried.push("no identity found".to_owned());
+        }
+        Err(self.failed())
+    }
+
+    fn agent(&mut self, paths: &[PathBuf], offered: &mut Vec<Vec<u8>>) -> Result<Answer, TransportError> {
+        let Some(socket) = self.credentials.agent.clone() else {
+            self.tried.push("no agent (SSH_AUTH_SOCK is not set)".to_owned());
+            return Ok(Answer::Refused);
+        };
+        let name = socket.display().to_string();
+        let session = self.wire.session.clone();
+        // An agent may hang or ask its user, and libssh2 waits for it without a limit.
+        let opened = self.aside(move || {
+            let mut agent = session.agent()?;
+            agent.set_identity_path(&socket)?;
+            agent.connect()?;
+            agent.list_identities()?;
+            let identities = agent.identities()?;
+            Ok::<_, ssh2::Error>((agent, identities))
+        })?;
+        let (mut agent, mut identities) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.tried.push(format!("agent {name} ({})", error.message()));
+                return Ok(Answer::Refused);
+            }
+        };
+        if identities.is_empty() {
+            self.tried.push("agent (it holds no identities)".to_owned());
+        }
+        // A host hangs up after a few refusals, so the identities that were asked for go first.
+        let wanted: Vec<_> = paths.iter().filter_map(|path| self.credentials.ring.public(path)).collect();
+        identities.sort_by_key(|identity| wanted.iter().position(|blob| blob == identity.blob()).unwrap_or(usize::MAX));
+        for identity in identities {
+            offered.push(identity.blob().to_vec());
+            let what = format!("agent key {:?}", identity.comment());
+            let answer;
+            (agent, answer) = self.agent_key(agent, identity, &what)?;
+            if answer == Answer::Accepted {
+                return Ok(Answer::Accepted);
+            }
+        }
+        Ok(Answer::Refused)
+    }
+
+    fn agent_key(
+        &mut self,
+        mut agent: Agent,
+        mut identity: PublicKey,
+        what: &str,
+    ) -> Result<(Agent, Answer), TransportError> {
+        loop {
+            let user = self.endpoint.user.clone();
+            let result;
+            (agent, identity, result) = self.aside(move || {
+                let result = agent.userauth(&user, &identity);
+                (agent, identity, result)
+            })?;
+            if let Some(answer) = self.answer(what, result)? {
+                return Ok((agent, answer));
+            }
+            self.wire.wait(PHASE, &self.limits, Some(self.limits.deadline))?;
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> Result<Answer, TransportError> {
+        let what = path.display().to_string();
+        let before = Instant::now();
+        let opened = self.credentials.ring.open(path);
+        // The time a person takes to type is not the host's.
+        self.limits.deadline += before.elapsed();
+        let identity = match opened {
+            Ok(identity) => identity,
+            Err(reason) => {
+                self.tried.push(format!("{what} ({reason})"));
+                return Ok(Answer::Refused);
+            }
+        };
+        let user = &self.endpoint.user;
+        if let Some(certificate) = &identity.certificate {
+            let what = format!("certificate {what}-cert.pub");
+            let offer = |session: &ssh2::Session| {
+                session.userauth_pubkey_memory(user, Some(certificate), &identity.private, None)
+            };
+            if self.attempt(&what, offer)? == Answer::Accepted {
+                return Ok(Answer::Accepted);
+            }
+        }
+        self.attempt(&what, |session| {
+            session.userauth_pubkey_memory(user, identity.public.as_deref(), &identity.private, None)
+        })
+    }
+
+    fn password(&mut self) -> Result<Answer, TransportError> {
+        let Some(ask) = self.credentials.ask_pass.as_ref() else { return Ok(Answer::Refused) };
+        let before = Instant::now();
+        let password = self.credentials.password.get_or_init(|| ask());
+        self.limits.deadline += before.elapsed();
+        let Some(password) = password else {
+            self.tried.push("password (none was given)".to_owned());
+            return Ok(Answer::Refused);
+        };
+        let user = &self.endpoint.user;
+        if self.attempt("password", |session| session.userauth_password(user, password))? == Answer::Accepted {
+            return Ok(Answer::Accepted);
+        }
+        // Many servers take a password only through PAM, which speaks keyboard-interactive (RFC 4256).
+        let mut replies = PasswordReplies(password);
+        self.attempt("password by keyboard-interactive", |session| {
+            session.userauth_keyboard_interactive(user, &mut replies)
+        })
+    }
+
+    fn attempt(
+        &mut self,
+        what: &str,
+        mut step: impl FnMut(&ssh2::Session) -> Result<(), ssh2::Error>,
+    ) -> Result<Answer, TransportError> {
+        loop {
+            let result = step(&self.wire.session);
+            if let Some(answer) = self.answer(what, result)? {
+                return Ok(answer);
+            }
+            self.wire.wait(PHASE, &self.limits, Some(self.limits.deadline))?;
+        }
+    }
+
+    /// What a step's result means; `None` when it is to be repeated.
+    fn answer(&mut self, what: &str, result: Result<(), ssh2::Error>) -> Result<Option<Answer>, TransportError> {
+        let Err(error) = result else { return Ok(Some(Answer::Accepted)) };
+        if self.limits.cancel.is_abandoned() {
+            return Err(TransportError::new(PHASE, TransportErrorKind::Cancelled));
+        }
+        if Wire::would_block(&error) {
+            return Ok(None);
+        }
+        if error.code() == ErrorCode::Session(REFUSED) {
+            self.tried.push(format!("{what} (refused)"));
+        } else if Wire::is_gone(&error) || self.wire.is_hung_up(HANG_UP_PATIENCE) {
+            return Err(self.hung_up(what, &error));
+        } else {
+            self.tried.push(format!("{what} ({})", error.message()));
+        }
+        self.refused += 1;
+        Ok(Some(Answer::Refused))
+    }
+
+    fn hung_up(&mut self, what: &str, error: &ssh2::Error) -> TransportError {
+        if self.refused == 0 {
+            return TransportError::new(PHASE, TransportErrorKind::Lost(error.message().to_owned()));
+        }
+        // sshd_config(5), MaxAuthTries.
+        self.tried
+            .push(format!("{what} (too many authentication failures: the host hung up after {})", self.refused + 1));
+        self.failed()
+    }
+
+    fn failed(&mut self) -> TransportError {
+        let kind = TransportErrorKind::Authentication {
+            user: self.endpoint.user.clone(),
+            target: target(self.endpoint),
+            tried: std::mem::take(&mut self.tried),
+        };
+        TransportError::new(PHASE, kind)
+    }
+
+    /// Runs a step that waits for the agent on another thread.
+    fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, TransportError> {
+        // That thread holds the session's lock for as long as the agent is silent.
+        offload(PHASE, &self.limits, work).inspect_err(|_| self.wire.leave())
+    }
+}
+
+/// Answers every prompt that hides its input with the password.
+struct PasswordReplies<'a>(&'a str);
+
+impl KeyboardInteractivePrompt for PasswordReplies<'_> {
+    fn prompt<'p>(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'p>]) -> Vec<String> {
+        prompts.iter().map(|prompt| if prompt.echo { String::new() } else { self.0.to_owned() }).collect()
+    }
+}

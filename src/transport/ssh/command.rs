@@ -1,0 +1,241 @@
+//! The words a host's login shell is given so that `sh` runs a script, and the mark by which its end is known.
+//!
+//! Boundary: pure text. The login shell may be any shell: each line of a script travels as one argument, because csh
+//! takes no newline inside quotes, and characters that fish or csh treat in quotes are quoted by themselves.
+//! Next: `exec` sends the words and looks for the mark.
+
+use crate::transport::ShellScript;
+
+/// Longest script that travels as arguments; Linux takes 128 KiB for one argument, the shell's whole command line.
+const ARGUMENTS_LIMIT: usize = 24 * 1024;
+
+/// Puts the lines given as arguments together again.
+const FROM_ARGUMENTS: &str = r#"mcp_script=$(printf "%s\n" "$@"); set --; "#;
+
+/// What a host is told to run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Invocation {
+    /// The command of the SSH exec request.
+    pub(super) command: String,
+    /// What to write to its stdin first; `None` when the script is in the command.
+    pub(super) stdin: Option<Vec<u8>>,
+}
+
+/// Runs `script` once. Its stdin is empty; its exit code follows `nonce` on stderr (see [`Mark`]).
+///
+/// A script on stdin that was cut short does not run at all: its last line must be the nonce.
+pub(super) fn for_exec(script: &ShellScript, nonce: &str) -> Invocation {
+    let run = format!(
+        r#"(eval "$mcp_script") </dev/null; mcp_code=$?; printf "\036{nonce}:%d\n" $mcp_code >&2; exit $mcp_code"#
+    );
+    let from_stdin = format!(r##"mcp_script=$(cat); case $mcp_script in *"#{nonce}") ;; *) exit 125;; esac; "##);
+    invocation(script, nonce, &from_stdin, &run)
+}
+
+/// Runs `script` until it ends or its stdin does, whichever comes first, and then kills what it started.
+///
+/// sshd puts every exec into a session of its own (setsid(2)), so `kill 0` reaches the whole of it and nothing else.
+pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
+    let run = format!(
+        "exec 3<&0 </dev/null; \
+         (eval \"$mcp_script\") 3<&- & mcp_run=$!; \
+         {{ trap \"\" TERM; cat <&3; kill -TERM 0; sleep 1; kill -KILL 0; }} >/dev/null 2>&1 & \
+         exec 3<&-; wait $mcp_run; mcp_code=$?; printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; exit $mcp_code"
+    );
+    // Stdin stays open after the script, so it is read line by line up to the nonce.
+    let from_stdin = format!(
+        "mcp_script=; mcp_newline=$(printf \"\\nx\"); mcp_newline=${{mcp_newline%x}}; mcp_whole=; \
+         while IFS= read -r mcp_line; do [ \"$mcp_line\" = \"#{nonce}\" ] && mcp_whole=1 && break; \
+         mcp_script=$mcp_script$mcp_line$mcp_newline; done; [ \"$mcp_whole\" ] || exit 125; "
+    );
+    invocation(script, nonce, &from_stdin, &run)
+}
+
+fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) -> Invocation {
+    if script.sensitive || script.text.len() > ARGUMENTS_LIMIT {
+        let command = format!("exec sh -c {}", quote(&format!("{from_stdin}{run}")));
+        return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
+    }
+    let mut command = format!("exec sh -c {} sh", quote(&format!("{FROM_ARGUMENTS}{run}")));
+    for line in script.text.split('\n') {
+        command.push(' ');
+        command.push_str(&quote(line));
+    }
+    Invocation { command, stdin: None }
+}
+
+/// Quotes `text` so that sh, bash, zsh, fish and csh all read it as it is. It must not hold a newline.
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('\'');
+    for character in text.chars() {
+        // fish reads `\\` and `\'` inside single quotes, csh `!`; outside of quotes a backslash does for all of them.
+        if matches!(character, '\'' | '\\' | '!') {
+            quoted.push_str("'\\");
+            quoted.push(character);
+            quoted.push('\'');
+        } else {
+            quoted.push(character);
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// Finds the end mark of one exec in its stderr, `RS nonce ":" code LF`, and takes it out.
+///
+/// libssh2 reads a missing exit status as 0, so only the mark tells a script that succeeded from one that was cut short.
+pub(super) struct Mark {
+    prefix: Vec<u8>,
+    held: Vec<u8>,
+    code: Option<i32>,
+}
+
+impl Mark {
+    pub(super) fn new(nonce: &str) -> Self {
+        Self { prefix: format!("\u{1e}{nonce}:").into_bytes(), held: Vec::new(), code: None }
+    }
+
+    /// Takes the next bytes of stderr and hands on what is not the mark.
+    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if self.held.is_empty() && !bytes.contains(&0x1e) {
+            return sink(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        let mut rest = 0;
+        while let Some(at) = self.held[rest..].iter().position(|byte| *byte == 0x1e).map(|at| rest + at) {
+            match self.parse(at) {
+                Found::Mark { code, end } => {
+                    self.code = Some(code);
+                    self.held.drain(at..end);
+                    rest = at;
+                }
+                Found::Other => rest = at + 1,
+                Found::Partial => {
+                    let kept = self.held.split_off(at);
+                    let passed = std::mem::replace(&mut self.held, kept);
+                    return passed.is_empty() || sink(&passed);
+                }
+            }
+        }
+        let passed = std::mem::take(&mut self.held);
+        passed.is_empty() || sink(&passed)
+    }
+
+    /// What was held back as a possible mark and the exit code, if one was said.
+    pub(super) fn finish(self) -> (Vec<u8>, Option<i32>) {
+        (self.held, self.code)
+    }
+
+    fn parse(&self, at: usize) -> Found {
+        let candidate = &self.held[at..];
+        let common = candidate.len().min(self.prefix.len());
+        if candidate[..common] != self.prefix[..common] {
+            return Found::Other;
+        }
+        let digits = &candidate[common..];
+        let Some(length) = digits.iter().take(4).position(|byte| *byte == b'\n') else {
+            return if digits.len() < 4 { Found::Partial } else { Found::Other };
+        };
+        match str::from_utf8(&digits[..length]).ok().and_then(|digits| digits.parse::<u8>().ok()) {
+            Some(code) => Found::Mark { code: code.into(), end: at + common + length + 1 },
+            None => Found::Other,
+        }
+    }
+}
+
+enum Found {
+    Mark { code: i32, end: usize },
+    Partial,
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use std::{
+        io::Write as _,
+        process::{Command, Output, Stdio},
+    };
+
+    use super::*;
+
+    fn script(text: &str, sensitive: bool) -> ShellScript {
+        ShellScript { text: text.to_owned(), sensitive }
+    }
+
+    fn run(shell: &str, invocation: &Invocation) -> Output {
+        let mut child = Command::new(shell)
+            .args(["-c", &invocation.command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(invocation.stdin.as_deref().unwrap_or_default()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    }
+
+    const HOSTILE: &str = "a='it'\\''s'\nprintf '%s|' \"$a\" \"$#\" 'back\\slash \\n' 'bang!x' \"\\$HOME `echo tick`\"\n\n\
+                           cat <<'EOF'\n; rm -rf ~ 'x' \\\\ \"y\" !! $(no)\nEOF\nexit 37";
+
+    #[test]
+    fn every_script_reaches_sh_as_it_was_written() {
+        let expected = Command::new("sh").args(["-c", HOSTILE]).output().unwrap();
+        for shell in ["sh", "bash"] {
+            for sensitive in [false, true] {
+                let output = run(shell, &for_exec(&script(HOSTILE, sensitive), "nonce"));
+                assert_eq!(String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&expected.stdout));
+                assert_eq!(output.stderr, b"\x1enonce:37\n");
+                assert_eq!(output.status.code(), Some(37));
+            }
+        }
+    }
+
+    #[test]
+    fn a_sensitive_script_is_not_in_the_command() {
+        for invocation in [for_exec(&script("echo s3cret", true), "n"), for_stream(&script("echo s3cret", true), "n")] {
+            assert!(!invocation.command.contains("s3cret"));
+            assert!(invocation.stdin.unwrap().ends_with(b"echo s3cret\n#n\n"));
+        }
+    }
+
+    #[test]
+    fn a_script_that_is_cut_short_on_its_way_does_not_run() {
+        for mut invocation in [for_exec(&script("echo ran", true), "n"), for_stream(&script("echo ran", true), "n")] {
+            let stdin = invocation.stdin.as_mut().unwrap();
+            stdin.truncate(stdin.len() - 3);
+            let output = run("sh", &invocation);
+            assert!(output.stdout.is_empty());
+            assert_eq!(output.status.code(), Some(125));
+        }
+    }
+
+    #[test]
+    fn a_command_holds_no_newline_for_csh_to_trip_over() {
+        assert!(!for_exec(&script(HOSTILE, false), "n").command.contains('\n'));
+        assert!(!for_stream(&script(HOSTILE, false), "n").command.contains('\n'));
+    }
+
+    #[test]
+    fn the_mark_is_found_wherever_the_stream_is_cut() {
+        let text = b"before\x1enonc\x1e\x1enonce:12345\nmiddle\x1enonce:255\nafter\x1enon";
+        for cut in 0..text.len() {
+            let mut mark = Mark::new("nonce");
+            let mut seen = Vec::new();
+            let mut sink = |bytes: &[u8]| {
+                seen.extend_from_slice(bytes);
+                true
+            };
+            mark.push(&text[..cut], &mut sink);
+            mark.push(&text[cut..], &mut sink);
+            let (held, code) = mark.finish();
+            seen.extend(held);
+            assert_eq!(code, Some(255), "cut at {cut}");
+            assert_eq!(seen, b"before\x1enonc\x1e\x1enonce:12345\nmiddleafter\x1enon", "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Runs scripts over an open session, one channel each.
+//!
+//! Boundary: bytes and how they ended. A script that is still running when its deadline comes runs on at the host; one
+//! that is streamed dies with its channel (see `command`).
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io::{self, Read, Write},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use ssh2::Channel;
+
+use super::{
+    Counts,
+    command::{self, Invocation, Mark},
+    wire::{KEEPALIVE, Wire},
+};
+use crate::transport::{
+    End, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError, TransportErrorKind, local::keep_bounded,
+};
+
+/// How long a stream that was stopped may take to die on the host before its channel is closed over it.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A stream that has heard nothing for so long, not even an answer to a keepalive, is lost.
+const SILENCE: Duration = KEEPALIVE.saturating_mul(3);
+
+/// A session that is logged in.
+pub(super) struct SshRemote {
+    wire: Wire,
+    counts: Arc<Counts>,
+}
+
+impl SshRemote {
+    pub(super) fn new(wire: Wire, counts: Arc<Counts>) -> Self {
+        Self { wire, counts }
+    }
+
+    fn run(
+        &self,
+        invocation: &Invocation,
+        nonce: &str,
+        limits: &Limits<'_>,
+        is_stream: bool,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError> {
+        (limits.phase)(Phase::Exec);
+        let _guard = self.wire.wake_on(limits.cancel);
+        self.counts.execs.fetch_add(1, Ordering::Relaxed);
+        let mut channel = self.wire.drive(Phase::Exec, limits, |session| {
+            session.channel_session().inspect_err(|_| self.wire.acknowledge_now())
+        })?;
+        self.wire.drive(Phase::Exec, limits, |_| channel.exec(&invocation.command))?;
+        let exchange = Exchange { wire: &self.wire, limits, is_stream };
+        let mut mark = Mark::new(nonce);
+        let finished = exchange.pump(&mut channel, invocation.stdin.as_deref().unwrap_or_default(), &mut mark, sink)?;
+        if !finished {
+            exchange.stop(&mut channel);
+            return Ok(End::Stopped);
+        }
+        self.wire.drive(Phase::Exec, limits_of_close(limits, is_stream).as_ref().unwrap_or(limits), |_| {
+            channel.wait_close()
+        })?;
+        let (held, code) = mark.finish();
+        if !held.is_empty() {
+            sink(Stream::Stderr, &held);
+        }
+        Ok(code.map_or_else(|| unmarked_end(&channel), End::Exit))
+    }
+
+    /// Cuts the connection after trouble: what the host would send next belongs to nobody.
+    fn settle<T>(&self, result: Result<T, TransportError>) -> Result<T, TransportError> {
+        result.inspect_err(|error| {
+            if !matches!(*error.kind, TransportErrorKind::Ssh { .. } | TransportErrorKind::Unsupported(_)) {
+                self.wire.cut();
+            }
+        })
+    }
+}
+
+/// The time a stream's channel may take to close once it has said its last word; its own deadline is long gone.
+fn limits_of_close<'a>(limits: &Limits<'a>, is_stream: bool) -> Option<Limits<'a>> {
+    is_stream.then(|| Limits { deadline: Instant::now() + SILENCE, allowed: SILENCE, ..*limits })
+}
+
+impl Remote for SshRemote {
+    fn exec(&mut self, script: &ShellScript, limits: &Limits<'_>) -> Result<Output, TransportError> {
+        refuse_nul(script)?;
+        let nonce = nonce();
+        let mut output = Output { stdout: Vec::new(), stderr: Vec::new(), truncated: false, end: End::Unsaid };
+        let mut truncated = false;
+        let mut keep = |stream, bytes: &[u8]| {
+            let kept = if stream == Stream::Stdout { &mut output.stdout } else { &mut output.stderr };
+            truncated |= keep_bounded(kept, bytes);
+            true
+        };
+        let end = self.settle(self.run(&command::for_exec(script, &nonce), &nonce, limits, false, &mut keep))?;
+        Ok(Output { truncated, end, ..output })
+    }
+
+    fn stream(
+        &mut self,
+        script: &ShellScript,
+        limits: &Limits<'_>,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError> {
+        refuse_nul(script)?;
+        let nonce = nonce();
+        match self.settle(self.run(&command::for_stream(script, &nonce), &nonce, limits, true, sink)) {
+            Err(error) if matches!(*error.kind, TransportErrorKind::Cancelled) => Ok(End::Stopped),
+            other => other,
+        }
+    }
+}
+
+/// One command's bytes, both ways.
+struct Exchange<'a> {
+    wire: &'a Wire,
+    limits: &'a Limits<'a>,
+    is_stream: bool,
+}
+
+impl Exchange<'_> {
+    /// Moves bytes until the command has closed its output (true) or `sink` has had enough (false). Both streams are read in
+    /// turn: reading one alone stalls the command once the other's window is full.
+    fn pump(
+        &self,
+        channel: &mut Channel,
+        mut stdin: &[u8],
+        mark: &mut Mark,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<bool, TransportError> {
+        let until = (!self.is_stream).then_some(self.limits.deadline);
+        let mut stderr = channel.stderr();
+        let mut buffer = vec![0; 64 * 1024];
+        let mut closes_stdin = !stdin.is_empty() && !self.is_stream;
+        let mut heard = Instant::now();
+        while !channel.eof() {
+            let mut moved = false;
+            if !stdin.is_empty() {
+                let written = self.ready(channel.write(stdin))?.unwrap_or(0);
+                stdin = &stdin[written..];
+                moved |= written > 0;
+            } else if closes_stdin && self.ready(channel.send_eof().map_err(Into::into))?.is_some() {
+                closes_stdin = false;
+                moved = true;
+            }
+            if let Some(read) = self.ready(channel.read(&mut buffer))?.filter(|read| *read > 0) {
+                moved = true;
+                if !sink(Stream::Stdout, &buffer[..read]) {
+                    return Ok(false);
+                }
+            }
+            if let Some(read) = self.ready(stderr.read(&mut buffer))?.filter(|read| *read > 0) {
+                moved = true;
+                if !mark.push(&buffer[..read], &mut |bytes| sink(Stream::Stderr, bytes)) {
+                    return Ok(false);
+                }
+            }
+            if moved {
+                heard = Instant::now();
+                Wire::check(Phase::Exec, self.limits, until)?;
+            } else if !channel.eof() {
+                if self.is_stream {
+                    self.keep_alive(&mut heard)?;
+                }
+                if self.wire.wait(Phase::Exec, self.limits, until)? {
+                    heard = Instant::now();
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends a keepalive when one is due. In blocking mode libssh2 would make reads fail for it, so it is done here.
+    fn keep_alive(&self, heard: &mut Instant) -> Result<(), TransportError> {
+        if heard.elapsed() > SILENCE {
+            let kind = TransportErrorKind::Lost(format!("nothing heard for {} s", heard.elapsed().as_secs()));
+            return Err(TransportError::new(Phase::Exec, kind));
+        }
+        match self.wire.session.keepalive_send() {
+            Ok(_) => Ok(()),
+            Err(error) if Wire::would_block(&error) => Ok(()),
+            Err(error) => Err(self.wire.failure(Phase::Exec, self.limits, &error)),
+        }
+    }
+
+    /// Ends a stream: its stdin is closed, which kills the command, and what it still says is dropped until it is gone.
+    fn stop(&self, channel: &mut Channel) {
+        let patience = Limits { deadline: Instant::now() + STOP_PATIENCE, allowed: STOP_PATIENCE, ..*self.limits };
+        let waits = Exchange { wire: self.wire, limits: &patience, is_stream: false };
+        let _ = self.wire.drive(Phase::Exec, &patience, |_| channel.send_eof()).and_then(|()| {
+            waits.pump(channel, &[], &mut Mark::new(""), &mut |_, _| true)?;
+            self.wire.drive(Phase::Exec, &patience, |_| channel.wait_close())
+        });
+    }
+
+    /// A read's or write's result, `None` when it would block.
+    fn ready<T>(&self, result: io::Result<T>) -> Result<Option<T>, TransportError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(match ssh2::Error::last_session_error(&self.wire.session) {
+                Some(error) => self.wire.failure(Phase::Exec, self.limits, &error),
+                None => TransportError::new(Phase::Exec, TransportErrorKind::Lost(error.to_string())),
+            }),
+        }
+    }
+}
+
+/// How a command ended that did not get to its mark. A status of 0 proves nothing: libssh2 says 0 when none arrived.
+fn unmarked_end(channel: &Channel) -> End {
+    if let Some(signal) = channel.exit_signal().ok().and_then(|signal| signal.exit_signal) {
+        return End::Signal(signal);
+    }
+    match channel.exit_status() {
+        Ok(0) | Err(_) => End::Unsaid,
+        Ok(code) => End::Exit(u8::try_from(code).unwrap_or(u8::MAX).into()),
+    }
+}
+
+fn refuse_nul(script: &ShellScript) -> Result<(), TransportError> {
+    if script.text.contains('\0') {
+        let kind = TransportErrorKind::Unsupported("a script cannot hold a NUL byte".to_owned());
+        return Err(TransportError::new(Phase::Exec, kind));
+    }
+    Ok(())
+}
+
+/// A word that no output holds by accident.
+fn nonce() -> String {
+    format!("mcp-{:016x}", RandomState::new().hash_one(Instant::now()))
+}

@@ -1,0 +1,195 @@
+//! One socket with an SSH session on it, and the loop that waits for it.
+//!
+//! Boundary: the session never blocks; every step is tried, and when it would block the socket is polled until it is
+//! ready, the deadline passes or the run is abandoned. So a deadline is a total, whatever the peer drips.
+//! Next: `host_key`, `auth` and `exec` are written as such steps.
+
+use std::{
+    cell::Cell,
+    net::{Shutdown, TcpStream},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+use ssh2::{BlockDirections, ErrorCode, Session};
+
+use crate::transport::{
+    Cancel, Limits, Phase, TransportError, TransportErrorKind, cancel::CancelGuard, local::timespec,
+};
+
+/// `LIBSSH2_ERROR_EAGAIN`.
+const WOULD_BLOCK: i32 = -37;
+/// `LIBSSH2_ERROR_*` codes that mean that nobody is at the other end: socket closed, nothing sent, nothing received.
+const GONE: [i32; 4] = [-1, -7, -13, -43];
+
+/// A session and its socket, which is shut down when this is dropped.
+pub(super) struct Wire {
+    pub(super) session: Session,
+    stream: Arc<TcpStream>,
+    /// Another thread may hold the session's lock for ever, so it must not be touched again.
+    left: Cell<bool>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Result<Self, TransportError> {
+        let mut session = Session::new().map_err(|error| ssh(Phase::KeyExchange, &error))?;
+        let stream = Arc::new(stream);
+        session.set_tcp_stream(Arc::clone(&stream));
+        session.set_blocking(false);
+        Ok(Self { session, stream, left: Cell::new(false) })
+    }
+
+    /// Shuts the socket down when `cancel` is abandoned, which wakes whoever polls it.
+    pub(super) fn wake_on<'a>(&self, cancel: &'a Cancel) -> CancelGuard<'a> {
+        let stream = Arc::clone(&self.stream);
+        cancel.on_abandon(move || {
+            let _ = stream.shutdown(Shutdown::Both);
+        })
+    }
+
+    /// Repeats `step` until it no longer would block.
+    pub(super) fn drive<T>(
+        &self,
+        phase: Phase,
+        limits: &Limits<'_>,
+        mut step: impl FnMut(&Session) -> Result<T, ssh2::Error>,
+    ) -> Result<T, TransportError> {
+        loop {
+            match step(&self.session) {
+                Ok(value) => return Ok(value),
+                Err(error) if Self::would_block(&error) => {
+                    self.wait(phase, limits, Some(limits.deadline))?;
+                }
+                Err(error) => return Err(self.failure(phase, limits, &error)),
+            }
+        }
+    }
+
+    /// Waits until the socket is ready for what the last step could not do, or for as long as a keepalive may take. True when the peer
+    /// has sent something.
+    pub(super) fn wait(
+        &self,
+        phase: Phase,
+        limits: &Limits<'_>,
+        until: Option<Instant>,
+    ) -> Result<bool, TransportError> {
+        let left = Self::check(phase, limits, until)?.min(KEEPALIVE);
+        let flags = match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+        };
+        let mut fds = [PollFd::new(&*self.stream, flags)];
+        match poll(&mut fds, Some(&timespec(left))) {
+            Ok(_) => Ok(fds[0].revents().contains(PollFlags::IN)),
+            Err(Errno::INTR) => Ok(false),
+            Err(errno) => Err(TransportError::new(phase, TransportErrorKind::Lost(errno.to_string()))),
+        }
+    }
+
+    /// The time left before `until`. None left is an error, and so is an abandoned run.
+    pub(super) fn check(phase: Phase, limits: &Limits<'_>, until: Option<Instant>) -> Result<Duration, TransportError> {
+        if limits.cancel.is_abandoned() {
+            return Err(TransportError::new(phase, TransportErrorKind::Cancelled));
+        }
+        let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(timeout(phase, limits));
+        }
+        Ok(left.unwrap_or(Duration::MAX))
+    }
+
+    /// Has the kernel acknowledge at once: sshd's Nagle would otherwise hold its next packet back for our delayed one.
+    pub(super) fn acknowledge_now(&self) {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(&*self.stream, true);
+    }
+
+    /// Whether the peer has hung up; waits for that up to `patience`.
+    pub(super) fn is_hung_up(&self, patience: Duration) -> bool {
+        let mut fds = [PollFd::new(&*self.stream, PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1)) && !matches!(self.stream.peek(&mut [0]), Ok(1))
+    }
+
+    /// What a step's error means for the caller.
+    pub(super) fn failure(&self, phase: Phase, limits: &Limits<'_>, error: &ssh2::Error) -> TransportError {
+        if limits.cancel.is_abandoned() {
+            return TransportError::new(phase, TransportErrorKind::Cancelled);
+        }
+        if Self::is_gone(error) {
+            return TransportError::new(phase, TransportErrorKind::Lost(error.message().to_owned()));
+        }
+        ssh(phase, error)
+    }
+
+    /// Whether the step is to be repeated when the socket is ready.
+    pub(super) fn would_block(error: &ssh2::Error) -> bool {
+        error.code() == ErrorCode::Session(WOULD_BLOCK)
+    }
+
+    /// Whether nobody is at the other end any more.
+    pub(super) fn is_gone(error: &ssh2::Error) -> bool {
+        matches!(error.code(), ErrorCode::Session(code) if GONE.contains(&code))
+    }
+
+    /// Gives the session up to a thread that may never come back with it.
+    pub(super) fn leave(&self) {
+        self.left.set(true);
+    }
+
+    /// Cuts the connection, so that nothing waits for the peer again.
+    pub(super) fn cut(&self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // One try without waiting. Afterwards the socket is shut before libssh2 frees the session: it would otherwise try
+        // to close the channels in a dialogue with a peer that may be dead, and keep the memory when that would block.
+        if !self.left.get() {
+            let _ = self.session.disconnect(None, "done", None);
+        }
+        self.cut();
+    }
+}
+
+/// How often a quiet connection is checked for life.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Runs `work`, which cannot be interrupted, on a thread of its own and stops waiting at the deadline or a cancel.
+pub(super) fn offload<T: Send + 'static>(
+    phase: Phase,
+    limits: &Limits<'_>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, TransportError> {
+    let (sender, receiver) = mpsc::channel();
+    let waker = sender.clone();
+    let _guard = limits.cancel.on_abandon(move || {
+        let _ = waker.send(None);
+    });
+    std::thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            let _ = sender.send(Some(work()));
+        })
+        .map_err(|error| TransportError::new(phase, TransportErrorKind::Lost(error.to_string())))?;
+    match receiver.recv_timeout(limits.left()) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
+        Err(_) => Err(timeout(phase, limits)),
+    }
+}
+
+pub(super) fn timeout(phase: Phase, limits: &Limits<'_>) -> TransportError {
+    TransportError::new(phase, TransportErrorKind::Timeout { phase, allowed: limits.allowed })
+}
+
+pub(super) fn ssh(phase: Phase, error: &ssh2::Error) -> TransportError {
+    let (ErrorCode::Session(code) | ErrorCode::SFTP(code)) = error.code();
+    TransportError::new(phase, TransportErrorKind::Ssh { code, message: error.message().to_owned() })
+}

@@ -1,0 +1,19 @@
+//! The connectors against a real sshd and a real shell.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise and says what sshd said"
+)]
+
+#[path = "transport/auth.rs"]
+mod auth;
+#[path = "transport/exec.rs"]
+mod exec;
+#[path = "transport/host_keys.rs"]
+mod host_keys;
+#[path = "transport/local.rs"]
+mod local;
+#[path = "transport/sshd.rs"]
+mod sshd;
