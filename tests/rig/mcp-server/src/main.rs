@@ -18,7 +18,7 @@ use options::Options;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1), std::env::var("PORT").ok()) {
@@ -69,7 +69,7 @@ async fn serve(options: Options) -> ExitCode {
             eprintln!("ending with code {code}, as told");
             ExitCode::from(code)
         }
-        () = async { while options.ignore_term { terminate.recv().await; eprintln!("SIGTERM ignored, as told"); } terminate.recv().await; } => {
+        () = told_to_end(&mut terminate, options.ignore_term) => {
             eprintln!("ended by SIGTERM");
             ExitCode::SUCCESS
         }
@@ -91,6 +91,17 @@ async fn tick(period: Option<Duration>) {
     for number in 1_u64.. {
         interval.tick().await;
         println!("tick {number}");
+    }
+}
+
+/// Waits for a SIGTERM that counts.
+async fn told_to_end(terminate: &mut Signal, ignore: bool) {
+    loop {
+        terminate.recv().await;
+        if !ignore {
+            return;
+        }
+        eprintln!("SIGTERM ignored, as told");
     }
 }
 

@@ -1,0 +1,92 @@
+# The hosts of a rig that is there: which machine each is on, its sshd, and what others are told of it.
+# shellcheck shell=bash
+
+# inside MACHINE COMMAND…: in the namespaces of that machine.
+inside() {
+  local machine=$RIG_DIR/machine-$1 pid
+  shift
+  is_alive "$machine/init" || die "${machine##*/} of the rig in $RIG_DIR does not run" "see $SELF status"
+  read -r pid _ <"$machine/init"
+  nsenter -t "$pid" -m -u -i -n -p -- "$@"
+}
+
+load_rig() {
+  [ -f "${RIG_DIR:-}/rig" ] || die "no rig in ${RIG_DIR:-(RIG_DIR is not set)}" "start one: $SELF up --dir DIR"
+  # shellcheck source=/dev/null
+  . "$RIG_DIR/rig" # HOSTS MACHINES PORT SLOT PASSWORD
+}
+machine_of() {
+  case $1 in '' | *[!0-9]*) die "$1 is not a host's number" ;; esac
+  [ "$1" -ge 1 ] && [ "$1" -le "$HOSTS" ] || die "there is no host $1: there are $HOSTS"
+  echo $((($1 - 1) % MACHINES + 1))
+}
+
+host_start() {
+  local number=$1 machine directory=$RIG_DIR/edge-$1 pid
+  machine=$(machine_of "$number") || exit 1
+  is_alive "$RIG_DIR/machine-$machine/init" || die "machine $machine does not run"
+  read -r pid _ <"$RIG_DIR/machine-$machine/init"
+  # All of the machine's namespaces but the network: the listener's socket is this machine's, the sessions are not.
+  nsenter -t "$pid" -m -u -i -p -- perl "$RIG_SOURCE/lib/listen.pl" "$(address "$SLOT" "$number")" "$PORT" "$directory/listener" \
+    "$(command -v nsenter)" --net=/proc/1/ns/net -- "$SSHD" -i -f "$directory/sshd_config" -E "$directory/sshd.log" \
+    </dev/null >>"$directory/listener.log" 2>&1 || die "edge-$number: $(tail -n 1 "$directory/listener.log")"
+}
+# signal_host NUMBER SIGNAL…: to its listener.
+signal_host() {
+  local number=$1 machine listener signal
+  shift
+  machine=$(machine_of "$number") || exit 1
+  read -r listener <"$RIG_DIR/edge-$number/listener" || die "edge-$number has no listener"
+  for signal; do inside "$machine" kill "-$signal" "$listener" || return 1; done
+  [ "$signal" != TERM ] || wait_until 5 not inside "$machine" kill -0 "$listener"
+}
+
+write_sshd_config() {
+  cat >"$RIG_DIR/edge-$1/sshd_config" <<END
+HostKey $RIG_DIR/machine-$2/host_key
+AuthorizedKeysFile /run/rig/authorized_keys
+PermitRootLogin yes
+PasswordAuthentication yes
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+UseDNS no
+PrintMotd no
+PidFile none
+LogLevel VERBOSE
+Subsystem sftp internal-sftp
+SetEnv HOME=/run/home PATH=${RIG_HOST_PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
+END
+}
+
+write_workspace() {
+  local number
+  mkdir -p "$RIG_DIR/workspace"
+  {
+    cat <<END
+version: 1
+defaults:
+  user: root
+  port: $PORT
+  identity_file: $RIG_DIR/key
+  known_hosts: $RIG_DIR/known_hosts
+hosts:
+END
+    for number in $(seq "$HOSTS"); do
+      printf '  edge-%s:\n    address: %s\n    groups: [demo]\n' "$number" "$(address "$SLOT" "$number")"
+    done
+    printf 'groups:\n  demo: {}\n'
+  } >"$RIG_DIR/workspace/hosts.yaml"
+}
+
+print_environment() {
+  local number addresses=() names=() sockets=()
+  for number in $(seq "$HOSTS"); do
+    names+=("edge-$number")
+    addresses+=("$(address "$SLOT" "$number")")
+    sockets+=("$RIG_DIR/machine-$((($number - 1) % MACHINES + 1))/docker.sock")
+  done
+  printf 'export %s=%q\n' RIG_DIR "$RIG_DIR" RIG_HOSTS "${names[*]}" RIG_ADDRESSES "${addresses[*]}" RIG_PORT "$PORT" \
+    RIG_KEY "$RIG_DIR/key" RIG_KNOWN_HOSTS "$RIG_DIR/known_hosts" RIG_DOCKER_SOCKETS "${sockets[*]}" RIG_IMAGE mcp-demo:1 \
+    RIG_PASSWORD "$PASSWORD" RIG_WORKSPACE "$RIG_DIR/workspace"
+}
