@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::state::{Record, StoppedBy},
-    docker::{command, failure::classify, inspect::Container, status::report},
+    docker::{command, inspect::Container, status::report},
     domain::{Host, Instance, ServerStatus, Status},
     error::CommandError,
     fleet::{HostError, Session},
@@ -261,9 +261,7 @@ fn judge(
     let stderr = job.map(Section::stderr_text).unwrap_or_default();
     let error = match decision {
         Decision::Refuse(trouble) => Some(trouble.clone()),
-        _ if exit != Some(0) => Some(Trouble::engine(
-            &classify(exit, &stderr).unwrap_or_else(|| crate::docker::failure::EngineFailure::unexplained(exit)),
-        )),
+        _ if exit != Some(0) => Trouble::docker(exit, &stderr),
         Decision::Stop if status.status == Status::Running => Some(Trouble::failed(
             "the stop string ended well, but the container still runs",
             Some("check servers.yaml: does the registered stop string name this container?".to_owned()),

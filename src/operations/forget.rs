@@ -12,7 +12,7 @@ use super::{
     select::{Target, by_host},
 };
 use crate::{
-    docker::{command, failure::classify, inspect::ContainerState},
+    docker::{command, inspect::ContainerState},
     domain::Instance,
     error::CommandError,
     transport::script::Script,
@@ -92,10 +92,9 @@ pub fn containers(
                     }
                     match ids.next().and_then(|id| sections.get(id)) {
                         Some(section) if section.exit == Some(0) => what,
-                        Some(section) => Forgotten::Trouble(
-                            classify(section.exit, &section.stderr_text())
-                                .map_or_else(|| Trouble::failed("docker said nothing", None), |f| Trouble::engine(&f)),
-                        ),
+                        Some(section) => {
+                            Trouble::docker(section.exit, &section.stderr_text()).map_or(what, Forgotten::Trouble)
+                        }
                         None => Forgotten::Trouble(Trouble::failed("docker's answer is missing", None)),
                     }
                 })

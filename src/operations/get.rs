@@ -119,7 +119,10 @@ pub fn get(
                         let mut page = page(r, status);
                         if let Some(container) = seen.get(&r.container) {
                             let image = images.iter().find(|i| i.id == container.image_id);
-                            page.drift = drift(&r.run, container, image).into_iter().map(DriftRow::from).collect();
+                            page.drift = drift(&r.run, container, image.map(|i| i.env_names.as_slice()))
+                                .into_iter()
+                                .map(DriftRow::from)
+                                .collect();
                             page.log = sections
                                 .get(*log)
                                 .map(|s| s.stdout_text().lines().map(str::to_owned).collect())

@@ -146,12 +146,12 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
 
 fn docker_layers(check: &mut HostCheck, client: &Section, engine: &Section) {
     let versions = parse_version(&engine.stdout_text());
-    check.client = versions.as_ref().and_then(|v| v.client.clone());
+    check.client = versions.as_ref().map(|v| v.client.clone());
     check.engine = versions.and_then(|v| v.server);
     let failure = if client.exit == Some(0) {
-        classify(engine.exit, &engine.stderr_text())
+        classify(engine.exit.unwrap_or(-1), &engine.stderr_text())
     } else {
-        classify(client.exit, &client.stderr_text())
+        classify(client.exit.unwrap_or(-1), &client.stderr_text())
     };
     let Some(failure) = failure else { return };
     check.broken = Some(

@@ -14,7 +14,6 @@ use crate::{
     config::state::Record,
     docker::{
         command,
-        failure::classify,
         inspect::{Container, parse},
         status::report,
     },
@@ -67,9 +66,9 @@ pub(super) fn read(section: Option<&Section>) -> Result<Observation, Trouble> {
         .collect();
     if section.exit != Some(0)
         && (section.exit != Some(1) || !complaints.is_empty())
-        && let Some(failure) = classify(section.exit, &complaints.join("\n"))
+        && let Some(trouble) = Trouble::docker(section.exit, &complaints.join("\n"))
     {
-        return Err(Trouble::engine(&failure));
+        return Err(trouble);
     }
     let containers = parse(&section.stdout_text()).map_err(|e| {
         let reason = format!("{e}: {}", e.source);

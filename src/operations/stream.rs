@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{Context, Trouble, act::understand, registered::Registered, select::Target};
 use crate::{
-    docker::{command, failure::classify, shell::quote},
+    docker::{command, shell::quote},
     domain::Host,
     error::CommandError,
     fleet::HostError,
@@ -70,8 +70,8 @@ pub fn logs(
                 err.finish();
                 Ok(match end {
                     End::Exit(0) | End::Stopped => None,
-                    End::Exit(code) => classify(Some(code), &said),
-                    End::Signal(_) | End::Unsaid => classify(None, &said),
+                    End::Exit(code) => Trouble::docker(Some(code), &said),
+                    End::Signal(_) | End::Unsaid => Trouble::docker(None, &said),
                 })
             });
             // The senders live in `work`; the receiver below ends when they are gone.
@@ -100,7 +100,7 @@ pub fn logs(
         .enumerate()
         .filter_map(|(index, (r, outcome))| match outcome.result {
             Ok(None) => None,
-            Ok(Some(failure)) => Some((index, Trouble::engine(&failure))),
+            Ok(Some(trouble)) => Some((index, trouble)),
             Err(HostError::Transport(e)) if matches!(*e.kind, crate::transport::TransportErrorKind::Cancelled) => None,
             Err(error) => Some((index, Trouble::host(&error, r.target.host))),
         })

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::{
-    docker::failure::EngineFailure,
+    docker::failure::{EngineFailure, EngineFailureKind, classify},
     domain::{Connection, Host},
     fleet::HostError,
     transport::{Phase, TransportErrorKind},
@@ -45,10 +45,28 @@ impl Trouble {
         Self { kind: TroubleKind::Failed, phase: None, cause: cause.into(), hint, log: vec![] }
     }
 
+    /// A docker command that ended with `exit` and said `stderr`; `None` when it succeeded. No exit code means that nobody
+    /// knows how it ended.
+    #[must_use]
+    pub fn docker(exit: Option<i32>, stderr: &str) -> Option<Self> {
+        match exit {
+            Some(code) => classify(code, stderr).map(|failure| Self::engine(&failure)),
+            None => Some(Self::failed(
+                "docker was cut short before it said how it ended",
+                Some("look with `mcp list`".to_owned()),
+            )),
+        }
+    }
+
     /// A host's engine did not do it.
     #[must_use]
     pub fn engine(failure: &EngineFailure) -> Self {
-        Self::failed(failure.to_string(), failure.hint())
+        let detail = match failure.kind {
+            // The shell's own words ("sh: 1: docker: not found") name a line number, not the trouble.
+            EngineFailureKind::NoCli => "there is no docker command on this host".to_owned(),
+            _ => format!("docker: {}", failure.detail),
+        };
+        Self::failed(detail, Some(failure.hint().to_owned()).filter(|hint| !hint.is_empty()))
     }
 
     /// A host gave no answer.

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use super::registered::{Registered, on_host, say};
 use crate::{
     docker::{
-        command,
-        gpu::{GpuSample, percent_of},
+        command, gpu,
         stats::{self, Usage},
     },
     domain::{Host, ServerStatus, Status},
@@ -75,9 +74,14 @@ impl UsagePlan {
     pub(super) fn read(&self, sections: &Sections) -> UsageAnswer {
         let text = |id: SectionId| sections.get(id).map(Section::stdout_text).unwrap_or_default();
         let usage = self.stats.iter().flat_map(|id| stats::parse(&text(*id))).collect();
-        let sample = GpuSample::parse(&text(self.gpu.processes), &text(self.gpu.pids), &text(self.gpu.utilization));
-        let gpu =
-            self.top.iter().filter_map(|(name, id)| Some((name.clone(), percent_of(&sample, &text(*id))?))).collect();
+        let containers = self.top.iter().map(|(name, id)| (name.as_str(), gpu::parse_pids(&text(*id)))).collect();
+        let gpu = gpu::per_container(
+            &containers,
+            &gpu::parse_processes(&text(self.gpu.processes)),
+            &gpu::parse_pids_by_gpu(&text(self.gpu.pids)),
+            &gpu::parse_utilization(&text(self.gpu.utilization)),
+        );
+        let gpu = gpu.into_iter().map(|(name, percent)| (name.to_owned(), percent)).collect();
         UsageAnswer { usage, gpu }
     }
 }
