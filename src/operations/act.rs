@@ -13,7 +13,7 @@ use super::{
     ChangeReport, Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
     change::{Decision, Options, Ownership, decide, ownership},
     observe::{self, Observation, stopped_by_mcp},
-    registered::{Registered, command_hash, say},
+    registered::{Registered, say},
     select::{Target, by_host},
 };
 use crate::{
@@ -244,8 +244,8 @@ fn judge(
     };
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
     record.command_hash = match decision {
-        d if d.applies_registered() => container.map(|_| command_hash(&r.target.server.command)),
-        _ if container.is_some_and(adopted) => Some(command_hash(&r.target.server.command)),
+        d if d.applies_registered() => container.map(|_| r.hash()),
+        _ if container.is_some_and(adopted) => Some(r.hash()),
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
     record.stopped_by = match decision {

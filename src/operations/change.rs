@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Action, Verb,
-    registered::{Registered, command_hash, say},
+    registered::{Registered, say},
     trouble::Trouble,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub fn ownership(registered: &Registered<'_>, record: Option<&Record>, container
         .filter(|r| r.container_id.as_deref() == Some(container.id.as_str()))
         .and_then(|r| r.command_hash.as_deref());
     match made_from {
-        Some(hash) if hash == command_hash(&registered.target.server.command) => Ownership::Same,
+        Some(hash) if hash == registered.hash() => Ownership::Same,
         Some(_) => Ownership::Changed,
         None => {
             let drifts = drift(&registered.run, container, None);

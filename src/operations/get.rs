@@ -8,7 +8,7 @@ use super::{
     Context, Trouble,
     act::understand,
     observe::{self, LOOK_ALLOWED, port, unanswered},
-    registered::{Registered, command_hash, on_host, say},
+    registered::{Registered, on_host, say},
     select::{Target, by_host},
     usage::{UsagePlan, fill},
 };
@@ -167,7 +167,7 @@ fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {
         host: r.target.host.name.clone(),
         description: server.description.clone(),
         command: server.command.clone(),
-        command_hash: command_hash(&server.command),
+        command_hash: r.hash(),
         stop: on_host(&super::registered::stop(server, &r.container), r.target.host),
         logs: r.logs_command(),
         stats: on_host(&super::registered::stats(server, &r.container), r.target.host),

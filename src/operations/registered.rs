@@ -51,7 +51,16 @@ impl<'a> Registered<'a> {
     /// The registered `docker run` string as this host runs it.
     #[must_use]
     pub fn run_command(&self) -> String {
-        on_host(&self.target.server.command, self.target.host)
+        match &self.target.host.docker {
+            Docker::Words(words) => self.run.with_program(words),
+            Docker::Absent => self.run.text().to_owned(),
+        }
+    }
+
+    /// Hash of the registered string.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        command_hash(self.run.text())
     }
 
     /// The registered stop string, or the derived one.
@@ -76,6 +85,8 @@ impl<'a> Registered<'a> {
 /// `text` with the host's words for docker.
 #[must_use]
 pub fn on_host(text: &str, host: &Host) -> String {
+    // A YAML block scalar ends with a newline, which would end the shell's command too early.
+    let text = text.trim();
     match &host.docker {
         Docker::Words(words) => with_program(text, words),
         Docker::Absent => text.to_owned(),
