@@ -49,6 +49,21 @@ pub struct EditArgs {
     disable: bool,
 }
 
+impl EditArgs {
+    fn says_something(&self) -> bool {
+        let f = &self.fields;
+        self.command.is_some()
+            || !self.host.is_empty()
+            || self.no_tags
+            || self.enable
+            || self.disable
+            || !f.tags.is_empty()
+            || f.port.is_some()
+            || f.priority.is_some()
+            || [&f.description, &f.stop, &f.logs, &f.stats].iter().any(|text| text.is_some())
+    }
+}
+
 pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, CommandError> {
     let workspace = app.workspace()?;
     let loaded = app.load(&workspace)?;
@@ -56,15 +71,16 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let name = server_name(&args.name)?;
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
-    let Some(before) = targets.first().map(|t| t.server.clone()) else {
+    let Some(mut server) = targets.first().map(|t| t.server.clone()) else {
         return Err(CommandError::usage(format!("{name} is placed on no host")));
     };
-    let mut server = before.clone();
+    let says_something = args.says_something();
     let fields = args.fields;
     if let Some(command) = args.command {
-        // The port followed the old command unless it was registered by hand; the new command's port is taken instead.
+        if register::port_follows_command(&server) {
+            server.port = None;
+        }
         server.command = command;
-        server.port = None;
     }
     if !args.host.is_empty() {
         server.host = args.host;
@@ -85,7 +101,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     server.stats = fields.stats.or(server.stats);
     server.enabled = if args.disable { false } else { args.enable || server.enabled };
 
-    if server == before && !args.enable && !args.disable {
+    if !says_something {
         return in_editor(app, ui, &workspace, &loaded.inventory, name.as_str());
     }
     let completed = register::complete(server)?;

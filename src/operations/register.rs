@@ -42,6 +42,12 @@ pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
     Ok(Completed { server, added: completed.added })
 }
 
+/// Whether the registered port is the first published one, so that it should follow a new command.
+#[must_use]
+pub fn port_follows_command(server: &Server) -> bool {
+    RunString::parse(&server.command).is_ok_and(|run| run.first_published_port() == server.port)
+}
+
 /// Writes a new server into `servers.yaml`.
 ///
 /// # Errors
