@@ -15,7 +15,7 @@ pub mod registry;
 pub mod state;
 pub mod store;
 mod walk;
-#[allow(dead_code, reason = "`edit` will read the positions")]
+
 mod yaml;
 
 pub use check::check;

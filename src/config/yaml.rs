@@ -35,7 +35,7 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Scalar(Scalar),
     Sequence(Vec<Rc<Node>>),
-    Mapping { entries: Vec<Entry>, flow: bool },
+    Mapping { entries: Vec<Entry> },
 }
 
 /// A scalar as written, quotes and escapes removed.
@@ -94,6 +94,7 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Rc<Node>, ConfigErrors> {
     }
     let mut builder = Builder {
         parser: Parser::new_from_str(text),
+        text,
         offsets: Offsets::of(text),
         file,
         anchors: HashMap::new(),
@@ -136,6 +137,7 @@ impl Offsets {
 
 struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     offsets: Offsets,
     file: &'a str,
     /// Finished anchored nodes; one that is still open is not here, so a node cannot hold itself.
@@ -247,7 +249,7 @@ impl<'a> Builder<'a> {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
                 if flow {
-                    end = self.offsets.byte(span.end.index());
+                    end = self.flow_end(end, span);
                 }
                 break;
             }
@@ -272,7 +274,7 @@ impl<'a> Builder<'a> {
             let (key, plain) = match event {
                 Event::MappingEnd => {
                     if flow {
-                        end = self.offsets.byte(span.end.index());
+                        end = self.flow_end(end, span);
                     }
                     break;
                 }
@@ -305,7 +307,22 @@ impl<'a> Builder<'a> {
         for (value, line) in merges {
             weight = weight.saturating_add(self.merge(&mut entries, &value, line)?);
         }
-        Ok(Node { line, span: own.start..end, value: Value::Mapping { entries, flow }, weight })
+        Ok(Node { line, span: own.start..end, value: Value::Mapping { entries }, weight })
+    }
+
+    /// Where a flow collection ends whose last item ends at `last`: the parser's span may stop short or run on past comments.
+    fn flow_end(&self, last: usize, close: Span) -> usize {
+        let end = self.offsets.byte(close.end.index());
+        let mut comment = false;
+        for (at, c) in self.text.get(last..).unwrap_or("").char_indices() {
+            match c {
+                '#' => comment = true,
+                '\n' => comment = false,
+                ']' | '}' if !comment => return last + at + 1,
+                _ => {}
+            }
+        }
+        end
     }
 
     /// Takes over the entries of a merge key's mapping or mappings; what is there already wins (yaml.org/type/merge).
@@ -431,5 +448,14 @@ mod tests {
         let text = "é: ü\nname: x\n";
         let node = parse(text, "f").unwrap();
         assert_eq!(text.get(node.entry("name").unwrap().span.clone()), Some("name: x"));
+    }
+
+    #[test]
+    fn ranges_end_with_the_value_and_not_with_the_comment_after_it() {
+        for value in ["{}", "[ ]", "{ # }\n }", "[a, b]", "{a: b, }", "x", "'x'", "&a x"] {
+            let text = format!("k: {value} # c\nnext: 1\n");
+            let node = parse(&text, "f").unwrap();
+            assert_eq!(text.get(node.entry("k").unwrap().span.clone()), Some(format!("k: {value}").as_str()));
+        }
     }
 }
