@@ -1,12 +1,10 @@
 //! `mcp hosts`.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 
 use super::App;
 use crate::{
-    config::edit::HostFields,
+    config::edit::Value,
     domain::{Host, HostName},
     error::{CommandError, Exit},
     operations::{hosts, register, select},
@@ -66,7 +64,7 @@ struct HostAddArgs {
     port: Option<u16>,
     /// Identity file
     #[arg(long, value_name = "FILE")]
-    identity_file: Option<PathBuf>,
+    identity_file: Option<String>,
     /// A group it belongs to (repeatable)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
@@ -89,15 +87,20 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
         HostsVerb::List(pattern) => look(app, ui, pattern, false),
         HostsVerb::Check(pattern) => look(app, ui, pattern, true),
         HostsVerb::Add(args) => {
-            let name = host_name(&args.name)?;
-            let fields = HostFields {
-                address: args.address,
-                user: args.user,
-                port: args.port,
-                identity_file: args.identity_file,
-                groups: args.groups,
-                docker: args.docker,
-            };
+            // A range such as web-[01:20] is no host's name; loading the changed file checks what it expands to.
+            let name = args.name;
+            let text = |value: Option<String>| value.map(Value::Text);
+            let fields: Vec<(&str, Value)> = [
+                ("address", text(args.address)),
+                ("user", text(args.user)),
+                ("port", args.port.map(|port| Value::Number(port.into()))),
+                ("identity_file", text(args.identity_file)),
+                ("groups", (!args.groups.is_empty()).then(|| Value::List(args.groups))),
+                ("docker", text(args.docker)),
+            ]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
             if app.global.dry_run {
                 ui.note(&format!("would add {name} to hosts.yaml"));
                 return Ok(Exit::Ok);

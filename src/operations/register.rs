@@ -5,7 +5,7 @@
 use super::registered::{check, conflicts};
 use crate::{
     config::{
-        edit,
+        edit::{self, Value},
         inventory::Inventory,
         registry::{Registry, placed},
         store::{StoreError, Workspace},
@@ -133,7 +133,7 @@ pub fn remove(workspace: &Workspace, name: &ServerName) -> Result<(), CommandErr
 ///
 /// # Errors
 /// It exists, a value is wrong, or the file cannot be changed.
-pub fn add_host(workspace: &Workspace, name: &HostName, fields: &edit::HostFields) -> Result<(), CommandError> {
+pub fn add_host(workspace: &Workspace, name: &str, fields: &[(&str, Value)]) -> Result<(), CommandError> {
     edit_inventory(workspace, |text| edit::add_host(text, name, fields).map_err(|e| edit_error(&e)))
 }
 
