@@ -7,8 +7,10 @@ mod host;
 mod name;
 mod server;
 mod status;
+mod words;
 
 pub use host::{Connection, Docker, Host, HostKeyPolicy, SshEndpoint};
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
 pub use server::Server;
 pub use status::{Health, ServerStatus, Status};
+pub use words::plural;

@@ -18,4 +18,4 @@ mod words;
 pub use log::LogPrinter;
 pub use progress::Progress;
 pub use ui::{Format, Ui};
-pub use words::{bytes, duration, plural};
+pub use words::{bytes, duration};

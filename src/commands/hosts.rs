@@ -95,7 +95,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
                 ("user", text(args.user)),
                 ("port", args.port.map(|port| Value::Number(port.into()))),
                 ("identity_file", text(args.identity_file)),
-                ("groups", (!args.groups.is_empty()).then(|| Value::List(args.groups))),
+                ("groups", (!args.groups.is_empty()).then_some(Value::List(args.groups))),
                 ("docker", text(args.docker)),
             ]
             .into_iter()
@@ -139,7 +139,7 @@ fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, 
         return Ok(Exit::Ok);
     }
     if app.global.dry_run {
-        ui.note(&format!("would check {}", crate::render::plural(selected.len(), "host")));
+        ui.note(&format!("would check {}", crate::domain::plural(selected.len(), "host")));
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, "check");

@@ -60,7 +60,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, Comm
         let running: Vec<String> =
             results.iter().filter(|(_, f)| matches!(f, Forgotten::Runs)).map(|(i, _)| i.to_string()).collect();
         if !running.is_empty() {
-            return Err(CommandError::failed(format!("{name} was not removed: {} runs", running.join(", ")))
+            return Err(CommandError::failed(format!("{name} was not removed: it runs as {}", running.join(", ")))
                 .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
         }
         let troubles: Vec<_> = results

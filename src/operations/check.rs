@@ -6,7 +6,10 @@ use super::{
     hosts::Finding,
     registered::{check as check_strings, conflicts},
 };
-use crate::config::{self, store::Workspace};
+use crate::{
+    config::{self, store::Workspace},
+    domain::plural,
+};
 
 /// Checks all three files of `workspace`.
 #[must_use]

@@ -88,7 +88,9 @@ fn write(
             let new = change(text, &before)?;
             let after = parse(&new, inventory)?;
             if let Some((_, why)) = conflicts(&after, inventory).into_iter().find(|(name, _)| *name == server.name) {
-                return Err(CommandError::usage(format!("cannot register {}", server.name)).hint(why).into());
+                let mut error = CommandError::usage(format!("cannot register {}", server.name));
+                error.causes.push(why);
+                return Err(error.into());
             }
             Ok::<_, EditFailure>(new)
         })

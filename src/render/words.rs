@@ -34,12 +34,6 @@ pub fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count}B") } else { format!("{value:.1}{}", units[unit]) }
 }
 
-/// `1 host`, `2 hosts`.
-#[must_use]
-pub fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
 /// A run's length: `2.1 s`.
 pub(super) fn seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
