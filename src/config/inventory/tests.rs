@@ -252,3 +252,15 @@ fn without_an_inventory_there_is_this_machine() {
         Some(("localhost", Connection::Local))
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics_and_every_broken_one_has_an_error(
+        lines in proptest::collection::vec("(  ){0,3}(hosts|groups|defaults|version|a|b|web-\\[1:3\\]|children|jump|env|port)?:? ?(1|\\[a, b\\]|a|\\{a: b\\}|\\*x|&x a|<<)?", 0..20)
+    ) {
+        let text = format!("version: 1\n{}", lines.join("\n"));
+        if let Err(errors) = Inventory::parse(&text, "hosts.yaml", &context()) {
+            proptest::prop_assert!(!errors.0.is_empty());
+        }
+    }
+}
