@@ -30,8 +30,13 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             if findings.is_empty() {
                 let (hosts, servers) = (loaded.inventory.hosts().len(), loaded.registry.servers().len());
                 let instances = loaded.registry.instances(&loaded.inventory).len();
-                let what =
-                    format!("{}: {hosts} hosts, {servers} servers, {instances} instances", workspace.dir().display());
+                let what = format!(
+                    "{}: {}, {}, {}",
+                    workspace.dir().display(),
+                    plural(hosts, "host"),
+                    plural(servers, "server"),
+                    plural(instances, "instance")
+                );
                 findings.push(Finding { ok: true, what, fix: None });
             }
         }
