@@ -147,7 +147,12 @@ impl Group {
             kill(&self.id);
         }
         self.kill_on_drop = false;
-        self.reap().map(end_of).map_err(local)
+        let end = self.reap().map(end_of).map_err(local)?;
+        if matches!(end, End::Signal(_)) && limits.cancel.is_abandoned() {
+            // The signal was the cancel's.
+            return Err(TransportError::new(Phase::Exec, TransportErrorKind::Cancelled));
+        }
+        Ok(end)
     }
 
     /// Waits until a pipe has something to say or `deadline` is there.

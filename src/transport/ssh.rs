@@ -155,3 +155,11 @@ fn target(endpoint: &SshEndpoint) -> String {
         (port, false) => format!("{address}:{port}"),
     }
 }
+
+/// `path` with a leading `~` replaced by the home directory.
+fn expand(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}

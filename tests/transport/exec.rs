@@ -217,9 +217,10 @@ fn a_cancel_from_another_thread_ends_an_exec() {
         assert!(matches!(*error.kind, TransportErrorKind::Cancelled), "{error:?}");
         assert!(ended.duration_since(canceller.join().unwrap()) < Duration::from_secs(1));
     });
-    assert!(
-        std::process::Command::new("pkill").args(["-x", "-f", &format!("sleep {mark}")]).status().unwrap().success()
-    );
+    // An exec's command outlives its connection.
+    for pid in pids_of(&mark) {
+        kill("-KILL", &pid.to_string());
+    }
 }
 
 #[test]
@@ -300,4 +301,64 @@ fn a_stream_that_is_cancelled_ends_soon_and_leaves_no_process() {
     let mark = unique();
     assert!(cancelled(&connector(), &sshd, &follower(&mark)) < Duration::from_secs(5));
     wait_until("the followers are gone", || !is_running(&mark));
+}
+
+/// The client of the next test, which runs it as a process of its own.
+#[test]
+#[ignore = "it is a program for another test and never ends"]
+fn client_that_streams_for_ever() {
+    let variable = |name| std::env::var(name).unwrap();
+    let endpoint = mcp::domain::SshEndpoint {
+        address: variable("SSHD_ADDRESS"),
+        port: variable("SSHD_PORT").parse().unwrap(),
+        user: crate::sshd::user(),
+        identity_files: vec![variable("SSHD_KEY").into()],
+        host_key: Default::default(),
+        known_hosts: vec![variable("SSHD_KNOWN").into()],
+        jump: Vec::new(),
+    };
+    let mut remote = connect(&connector(), endpoint).unwrap();
+    let cancel = Cancel::new();
+    let limits = Limits::new(AMPLE, &cancel, &|_| {});
+    remote.stream(&script(&follower(&variable("SSHD_MARK"))), &limits, &mut |_, _| true).unwrap();
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_no_process_on_the_host() {
+    let sshd = Sshd::start();
+    let mark = unique();
+    let mut client = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "exec::client_that_streams_for_ever"])
+        .env("SSHD_ADDRESS", &sshd.address)
+        .env("SSHD_PORT", sshd.port.to_string())
+        .env("SSHD_KEY", sshd.path("id_ed25519"))
+        .env("SSHD_KNOWN", sshd.path("known_hosts"))
+        .env("SSHD_MARK", &mark)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the followers run", || pids_of(&mark).len() >= 2);
+    client.kill().unwrap();
+    client.wait().unwrap();
+    wait_until("the followers are gone", || !is_running(&mark));
+}
+
+#[test]
+fn a_stream_of_a_killed_session_is_lost_and_leaves_no_process() {
+    let sshd = Sshd::start();
+    let mut remote = sshd.connect();
+    let mark = unique();
+    let cancel = Cancel::new();
+    let limits = Limits::new(AMPLE, &cancel, &|_| {});
+    let text = format!("sleep {mark} & kill -9 $PPID; wait");
+    let error = remote.stream(&script(&text), &limits, &mut |_, _| true).unwrap_err();
+    assert!(matches!(*error.kind, TransportErrorKind::Lost(_)), "{error:?}");
+    wait_until("the follower is gone", || !is_running(&mark));
+}
+
+#[test]
+fn a_host_that_takes_no_commands_says_so_and_the_session_stays() {
+    let sshd = Sshd::with(&["ed25519"], "MaxSessions 0");
+    let error = exec_within(&mut *sshd.connect(), "true", AMPLE).unwrap_err();
+    assert!(matches!(*error.kind, TransportErrorKind::Ssh { .. }), "{error:?}");
 }

@@ -89,7 +89,7 @@ impl HostKeys {
 
     fn paths(&self, endpoint: &SshEndpoint) -> Vec<PathBuf> {
         if !endpoint.known_hosts.is_empty() {
-            return endpoint.known_hosts.clone();
+            return endpoint.known_hosts.iter().map(|path| super::expand(path, self.home.as_deref())).collect();
         }
         let of_user =
             self.home.iter().flat_map(|home| [".ssh/known_hosts", ".ssh/known_hosts2"].map(|file| home.join(file)));

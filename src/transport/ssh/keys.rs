@@ -61,16 +61,9 @@ impl KeyRing {
     /// The identity files to try: those configured, or else the default ones that exist.
     pub(super) fn paths(&self, configured: &[PathBuf]) -> Vec<PathBuf> {
         if !configured.is_empty() {
-            return configured.iter().map(|path| self.expand(path)).collect();
+            return configured.iter().map(|path| super::expand(path, self.home.as_deref())).collect();
         }
         self.home.iter().flat_map(|home| DEFAULTS.map(|name| home.join(name))).filter(|path| path.exists()).collect()
-    }
-
-    fn expand(&self, path: &Path) -> PathBuf {
-        match (path.strip_prefix("~"), &self.home) {
-            (Ok(rest), Some(home)) => home.join(rest),
-            _ => path.to_owned(),
-        }
     }
 
     /// The public half of `path`, found without a passphrase: to ask the agent for it, or not to offer a key twice.

@@ -1,1 +1,95 @@
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use super::*;
+
+/// A public key blob of this type with this content.
+fn blob(key_type: &str, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(key_type.len()).unwrap().to_be_bytes();
+    [&length, key_type.as_bytes(), content].concat()
+}
+
+fn line(names: &str, key_type: &str, content: &[u8]) -> String {
+    format!("{names} {key_type} {}\n", base64::encode_block(&blob(key_type, content)))
+}
+
+fn verdict_of(text: &str, name: &str, content: &[u8]) -> String {
+    let entries = parse(text);
+    match judge(entries.iter(), name, &blob("ssh-ed25519", content)) {
+        Verdict::Known => "known".to_owned(),
+        Verdict::Unknown => "unknown".to_owned(),
+        Verdict::Changed(entry) => format!("changed, line {}", entry.line),
+        Verdict::Revoked(entry) => format!("revoked, line {}", entry.line),
+    }
+}
+
+#[test]
+fn names_match_as_sshd_8_says() {
+    for (names, name, matches) in [
+        ("host", "host", true),
+        ("HOST", "host", true),
+        ("host", "[host]:2222", false),
+        ("[host]:2222", "[host]:2222", true),
+        ("[host]:2222", "host", false),
+        ("[host]:2222", "[host]:22222", false),
+        ("a,b,host", "host", true),
+        ("*.example.com", "a.example.com", true),
+        ("*.example.com", "example.com", false),
+        ("*.example.com,!bad.example.com", "bad.example.com", false),
+        ("!bad.example.com,*.example.com", "good.example.com", true),
+        ("!bad.example.com", "good.example.com", false),
+        ("h?st", "host", true),
+        ("h?st", "hst", false),
+        ("*", "[host]:2222", true),
+        ("*a*b*c*", "xaxbxcx", true),
+        ("*a*b*c*", "xaxcxbx", false),
+        ("", "host", false),
+    ] {
+        let entries = parse(&line(names, "ssh-ed25519", b"k"));
+        assert_eq!(entries.iter().any(|entry| entry.is_for(name)), matches, "{names:?} for {name:?}");
+    }
+}
+
+#[test]
+fn a_hostile_pattern_takes_no_exponential_time() {
+    let pattern = "*a".repeat(200);
+    assert!(!matches(&pattern, &"a".repeat(199)));
+}
+
+#[test]
+fn lines_that_cannot_be_read_hide_nothing() {
+    let text = format!(
+        "# comment\n\n   \ngarbage\nhost ssh-ed25519\nhost ssh-ed25519 !!!!\nhost ssh-rsa {}\n@odd {}@cert-authority {}|1|x|y z\n\t{}",
+        base64::encode_block(&blob("ssh-ed25519", b"k")),
+        line("host", "ssh-ed25519", b"other"),
+        line("host", "ssh-ed25519", b"other"),
+        line("host", "ssh-ed25519", b"k"),
+    );
+    assert_eq!(verdict_of(&text, "host", b"k"), "known");
+    assert_eq!(parse(&text).len(), 1);
+}
+
+#[test]
+fn a_revocation_wins_and_a_change_names_the_key_of_the_same_type() {
+    let known = line("host", "ssh-ed25519", b"k");
+    let revoked = format!("@revoked {}", line("*", "ssh-ed25519", b"k"));
+    assert_eq!(verdict_of(&format!("{known}{revoked}"), "host", b"k"), "revoked, line 2");
+    assert_eq!(verdict_of(&format!("{known}{revoked}"), "host", b"new"), "changed, line 1");
+    assert_eq!(verdict_of(&revoked, "host", b"new"), "unknown");
+    let rsa = line("host", "ssh-rsa", b"r");
+    assert_eq!(verdict_of(&format!("{rsa}{known}"), "host", b"new"), "changed, line 2");
+    assert_eq!(verdict_of(&rsa, "host", b"new"), "changed, line 1");
+    assert_eq!(verdict_of(&format!("{known}{}", line("host", "ssh-ed25519", b"new")), "host", b"new"), "known");
+}
+
+#[test]
+fn a_host_is_named_with_its_port_unless_it_is_22() {
+    assert_eq!(host_name("Web-1.Example.com", 22), "web-1.example.com");
+    assert_eq!(host_name("::1", 2222), "[::1]:2222");
+}
+
+#[test]
+fn a_short_or_lying_key_has_no_type() {
+    for blob in [&b""[..], &[0, 0, 0], &[0, 0, 0, 9, b'x'], &[0xff; 8]] {
+        assert_eq!(key_type_of(blob), None);
+    }
+}
