@@ -70,9 +70,7 @@ pub(super) fn server_name(text: &str) -> Result<ServerName, CommandError> {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let name = server_name(&args.name)?;
     let mut host = args.host;
     if host.is_empty() {

@@ -17,6 +17,7 @@ use crate::{
     error::CommandError,
     fleet::{DEFAULT_FORKS, Fleet, Listener},
     operations::{Context, registered},
+    render::Ui,
     transport::{
         Cancel, Connectors,
         local::LocalConnector,
@@ -56,6 +57,17 @@ impl App {
     /// All that is wrong in its files.
     pub fn load(&self, workspace: &Workspace) -> Result<Loaded, CommandError> {
         workspace.load(&check_server).map_err(|e| store_error(&e))
+    }
+
+    /// Finds and loads the workspace; what is odd about it but does no harm is said.
+    ///
+    /// # Errors
+    /// Those of [`App::workspace`] and [`App::load`].
+    pub fn open(&self, ui: &mut Ui) -> Result<(Workspace, Loaded), CommandError> {
+        let workspace = self.workspace()?;
+        let loaded = self.load(&workspace)?;
+        loaded.warnings.iter().for_each(|w| ui.warn(w));
+        Ok((workspace, loaded))
     }
 
     /// Runs `body` with everything an operation needs. Signals are caught from here on.

@@ -65,9 +65,7 @@ impl EditArgs {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let name = server_name(&args.name)?;
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;

@@ -31,9 +31,7 @@ pub struct GetArgs {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: GetArgs) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let selection = Selection { names: args.names, on: args.on, ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
     if app.global.dry_run {

@@ -128,9 +128,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
 }
 
 fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let pattern = args.pattern.or(args.on);
     let names = select::hosts(pattern.as_deref(), &loaded.inventory)?;
     let selected: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();

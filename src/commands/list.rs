@@ -28,9 +28,7 @@ pub struct ListArgs {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: ListArgs) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let targets = select::select(&args.selection.into(), &loaded.inventory, &loaded.registry, true)?;
     if args.cached {
         let report = list::cached(&loaded.state, &targets);

@@ -54,9 +54,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LogArgs) -> Result<Exit, Command
         .grep
         .map(|text| Regex::new(&text).map_err(|e| CommandError::usage(format!("--grep {text:?}")).because(&e)))
         .transpose()?;
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let targets = select::select(&args.selection.into(), &loaded.inventory, &loaded.registry, false)?;
     let options = LogOptions {
         follow: args.follow,

@@ -32,9 +32,7 @@ pub struct RemoveArgs {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let name = server_name(&args.name)?;
     // Selecting by name says "did you mean" when there is no such server.
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };

@@ -60,9 +60,7 @@ pub(super) fn change(
     verb: Verb,
     options: Options,
 ) -> Result<Exit, CommandError> {
-    let workspace = app.workspace()?;
-    let loaded = app.load(&workspace)?;
-    loaded.warnings.iter().for_each(|w| ui.warn(w));
+    let (workspace, loaded) = app.open(ui)?;
     let targets = select::select(&selection.into(), &loaded.inventory, &loaded.registry, false)?;
     if app.global.dry_run {
         ui.dry_run(&dry_run::change(&targets, verb, options)?);

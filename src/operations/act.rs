@@ -14,7 +14,7 @@ use super::{
     change::{Decision, Options, Ownership, decide, ownership},
     observe::{self, Observation, stopped_by_mcp},
     registered::{Registered, say},
-    select::{Target, by_host},
+    select::Target,
 };
 use crate::{
     config::state::{Record, StoppedBy},
@@ -45,21 +45,13 @@ pub fn change(
     options: Options,
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
     let begin = Instant::now();
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        let mut registered = understand(&targets)?;
-        registered.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
-        work.push((host, registered));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| Ok(on_one_host(context, session, registered, verb, options)))
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+    let answers = context
+        .on_each_host(targets, |session, registered| Ok(on_one_host(context, session, registered, verb, options)))?;
 
     let mut rows = vec![];
     let mut records = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        match outcome.result {
+    for (host, registered, result) in answers {
+        match result {
             Ok(results) => {
                 for (row, record) in results {
                     let instance = Instance { server: row.name.clone(), host: row.host.clone() };

@@ -1,11 +1,21 @@
 //! What every use case works with: the loaded workspace and the fleet.
 //!
-//! Boundary: borrowed values; made by `cli`.
+//! Boundary: borrowed values; made by `commands::App`.
 
+use super::{
+    act::understand,
+    registered::Registered,
+    select::{Target, by_host},
+};
 use crate::{
     config::{inventory::Inventory, registry::Registry, state::State, store::Workspace},
-    fleet::Fleet,
+    domain::Host,
+    error::CommandError,
+    fleet::{Fleet, HostError, Session},
 };
+
+/// What one host was asked about, and its answer.
+pub(super) type Answer<'a, T> = (&'a Host, Vec<Registered<'a>>, Result<T, HostError>);
 
 /// The loaded workspace and the means to reach its hosts.
 pub struct Context<'a> {
@@ -21,4 +31,26 @@ pub struct Context<'a> {
     pub fleet: Fleet<'a>,
     /// Who acts: `user@machine`, for the record.
     pub actor: String,
+}
+
+impl Context<'_> {
+    /// Runs `task` once for each host of `targets`, with that host's targets understood.
+    ///
+    /// # Errors
+    /// Only when nothing could be begun: a string that cannot be used, or no workers. A host's own trouble is its answer.
+    pub(super) fn on_each_host<'t, T: Send>(
+        &self,
+        targets: &[Target<'t>],
+        task: impl Fn(&mut Session<'_>, &Vec<Registered<'t>>) -> Result<T, HostError> + Sync,
+    ) -> Result<Vec<Answer<'t, T>>, CommandError> {
+        let mut work = vec![];
+        for (host, targets) in by_host(targets) {
+            work.push((host, understand(&targets)?));
+        }
+        let outcomes = self
+            .fleet
+            .run(&work, task)
+            .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+        Ok(work.into_iter().zip(outcomes).map(|((host, registered), o)| (host, registered, o.result)).collect())
+    }
 }

@@ -4,13 +4,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Context, Trouble,
-    act::understand,
-    observe,
-    registered::say,
-    select::{Target, by_host},
-};
+use super::{Context, Trouble, observe, registered::say, select::Target};
 use crate::{
     docker::{command, inspect::ContainerState},
     domain::Instance,
@@ -42,70 +36,62 @@ pub fn containers(
     targets: &[Target<'_>],
     stop: bool,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        work.push((host, understand(&targets)?));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| {
-            let host = session.host();
-            let seen = match observe::look(session, registered) {
-                Ok(seen) => seen,
-                Err(trouble) => return Ok(vec![Forgotten::Trouble(trouble); registered.len()]),
-            };
-            let mut script = Script::new();
-            script.export(&host.env);
-            script.outlive_connection();
-            let plan: Vec<_> = registered
-                .iter()
-                .map(|r| match seen.get(&r.container) {
-                    None => (Forgotten::NoContainer, None),
-                    Some(container) => {
-                        let alive = matches!(
-                            container.state,
-                            ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-                        );
-                        if alive && !stop {
-                            return (Forgotten::Runs, None);
-                        }
-                        let remove = say(&command::force_remove(&r.container), host);
-                        let exists = say(&command::exists(&r.container), host);
-                        // With --rm docker may already be removing it: gone is what was wanted.
-                        let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
-                        let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
-                        (Forgotten::Removed, Some(code))
+    let answers = context.on_each_host(targets, |session, registered| {
+        let host = session.host();
+        let seen = match observe::look(session, registered) {
+            Ok(seen) => seen,
+            Err(trouble) => return Ok(vec![Forgotten::Trouble(trouble); registered.len()]),
+        };
+        let mut script = Script::new();
+        script.export(&host.env);
+        script.outlive_connection();
+        let plan: Vec<_> = registered
+            .iter()
+            .map(|r| match seen.get(&r.container) {
+                None => (Forgotten::NoContainer, None),
+                Some(container) => {
+                    let alive = matches!(
+                        container.state,
+                        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
+                    );
+                    if alive && !stop {
+                        return (Forgotten::Runs, None);
                     }
-                })
-                .collect();
-            let codes: Vec<String> = plan.iter().filter_map(|(_, code)| code.clone()).collect();
-            if codes.is_empty() {
-                return Ok(plan.into_iter().map(|(what, _)| what).collect());
-            }
-            let mut ids = script.side_by_side(&codes, 10).into_iter();
-            let sections = session.exec("remove", &script, ALLOWED)?;
-            Ok(plan
-                .into_iter()
-                .map(|(what, code)| {
-                    if code.is_none() {
-                        return what;
+                    let remove = say(&command::force_remove(&r.container), host);
+                    let exists = say(&command::exists(&r.container), host);
+                    // With --rm docker may already be removing it: gone is what was wanted.
+                    let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
+                    let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
+                    (Forgotten::Removed, Some(code))
+                }
+            })
+            .collect();
+        let codes: Vec<String> = plan.iter().filter_map(|(_, code)| code.clone()).collect();
+        if codes.is_empty() {
+            return Ok(plan.into_iter().map(|(what, _)| what).collect());
+        }
+        let mut ids = script.side_by_side(&codes, 10).into_iter();
+        let sections = session.exec("remove", &script, ALLOWED)?;
+        Ok(plan
+            .into_iter()
+            .map(|(what, code)| {
+                if code.is_none() {
+                    return what;
+                }
+                match ids.next().and_then(|id| sections.get(id)) {
+                    Some(section) if section.exit == Some(0) => what,
+                    Some(section) => {
+                        Trouble::docker(section.exit, &section.stderr_text()).map_or(what, Forgotten::Trouble)
                     }
-                    match ids.next().and_then(|id| sections.get(id)) {
-                        Some(section) if section.exit == Some(0) => what,
-                        Some(section) => {
-                            Trouble::docker(section.exit, &section.stderr_text()).map_or(what, Forgotten::Trouble)
-                        }
-                        None => Forgotten::Trouble(Trouble::failed("docker's answer is missing", None)),
-                    }
-                })
-                .collect())
-        })
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e))?;
+                    None => Forgotten::Trouble(Trouble::failed("docker's answer is missing", None)),
+                }
+            })
+            .collect())
+    })?;
     let mut all = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        let results = outcome
-            .result
-            .unwrap_or_else(|error| vec![Forgotten::Trouble(Trouble::host(&error, host)); registered.len()]);
+    for (host, registered, result) in answers {
+        let results =
+            result.unwrap_or_else(|error| vec![Forgotten::Trouble(Trouble::host(&error, host)); registered.len()]);
         all.extend(registered.iter().map(|r| r.target.instance()).zip(results));
     }
     Ok(all)

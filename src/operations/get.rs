@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::{
     Context, Trouble,
-    act::understand,
     observe::{self, LOOK_ALLOWED, port, unanswered},
     registered::{Registered, on_host, say},
-    select::{Target, by_host},
+    select::Target,
     usage::{UsagePlan, fill},
 };
 use crate::{
@@ -91,56 +90,49 @@ pub fn get(
     targets: &[Target<'_>],
     lines: u32,
 ) -> Result<(Vec<GetReport>, Vec<String>), CommandError> {
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        work.push((host, understand(&targets)?));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| {
-            let host = session.host();
-            let mut script = Script::new();
-            let look = observe::ask(&mut script, session, registered);
-            let usage = UsagePlan::new(&mut script, host, registered);
-            let logs: Vec<SectionId> =
-                registered.iter().map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command()))).collect();
-            let images: Vec<String> =
-                registered.iter().map(|r| r.run.image().to_owned()).filter(|image| !image.contains('$')).collect();
-            let images = script.run(&say(&command::inspect_images(images), host));
-            let sections = session.exec("get", &script, LOOK_ALLOWED)?;
-            Ok(observe::read(sections.get(look)).map(|seen| {
-                let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
-                let images = parse_images(&images);
-                let mut pages: Vec<(GetReport, Record)> = registered
-                    .iter()
-                    .zip(&logs)
-                    .map(|(r, log)| {
-                        let (status, record) = observe::status_of(context, r, &seen);
-                        let mut page = page(r, status);
-                        if let Some(container) = seen.get(&r.container) {
-                            let image = images.iter().find(|i| i.id == container.image_id);
-                            page.drift = drift(&r.run, container, image.map(|i| i.env_names.as_slice()))
-                                .into_iter()
-                                .map(DriftRow::from)
-                                .collect();
-                            page.log = sections
-                                .get(*log)
-                                .map(|s| s.stdout_text().lines().map(str::to_owned).collect())
-                                .unwrap_or_default();
-                        }
-                        (page, record)
-                    })
-                    .collect();
-                fill(&usage.read(&sections), registered, pages.iter_mut().map(|(page, _)| &mut page.status));
-                pages
-            }))
-        })
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+    let answers = context.on_each_host(targets, |session, registered| {
+        let host = session.host();
+        let mut script = Script::new();
+        let look = observe::ask(&mut script, session, registered);
+        let usage = UsagePlan::new(&mut script, host, registered);
+        let logs: Vec<SectionId> =
+            registered.iter().map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command()))).collect();
+        let images: Vec<String> =
+            registered.iter().map(|r| r.run.image().to_owned()).filter(|image| !image.contains('$')).collect();
+        let images = script.run(&say(&command::inspect_images(images), host));
+        let sections = session.exec("get", &script, LOOK_ALLOWED)?;
+        Ok(observe::read(sections.get(look)).map(|seen| {
+            let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
+            let images = parse_images(&images);
+            let mut pages: Vec<(GetReport, Record)> = registered
+                .iter()
+                .zip(&logs)
+                .map(|(r, log)| {
+                    let (status, record) = observe::status_of(context, r, &seen);
+                    let mut page = page(r, status);
+                    if let Some(container) = seen.get(&r.container) {
+                        let image = images.iter().find(|i| i.id == container.image_id);
+                        page.drift = drift(&r.run, container, image.map(|i| i.env_names.as_slice()))
+                            .into_iter()
+                            .map(DriftRow::from)
+                            .collect();
+                        page.log = sections
+                            .get(*log)
+                            .map(|s| s.stdout_text().lines().map(str::to_owned).collect())
+                            .unwrap_or_default();
+                    }
+                    (page, record)
+                })
+                .collect();
+            fill(&usage.read(&sections), registered, pages.iter_mut().map(|(page, _)| &mut page.status));
+            pages
+        }))
+    })?;
 
     let mut answer = vec![];
     let mut records = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        match outcome.result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner) {
+    for (host, registered, result) in answers {
+        match result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner) {
             Ok(pages) => {
                 for (page, mut record) in pages {
                     let instance = Instance { server: page.name.clone(), host: page.host.clone() };

@@ -6,10 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     Context, Trouble,
-    act::understand,
     observe::{self, LOOK_ALLOWED, exit_of, port},
     registered::Registered,
-    select::{Target, by_host},
+    select::Target,
     usage::{UsagePlan, fill},
 };
 use crate::{
@@ -54,42 +53,35 @@ pub fn list(
     targets: &[Target<'_>],
     with_usage: bool,
 ) -> Result<(ListReport, Vec<String>), CommandError> {
-    let mut work = vec![];
-    for (host, targets) in by_host(targets) {
-        work.push((host, understand(&targets)?));
-    }
-    let outcomes = context
-        .fleet
-        .run(&work, |session, registered| {
-            let mut script = Script::new();
-            let look = observe::ask(&mut script, session, registered);
-            let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
-            let sections = session.exec("list", &script, LOOK_ALLOWED)?;
-            Ok(observe::read(sections.get(look)).map(|seen| {
-                let mut rows: Vec<(ServerStatus, Record)> =
-                    registered.iter().map(|r| observe::status_of(context, r, &seen)).collect();
-                if let Some(usage) = usage {
-                    fill(&usage.read(&sections), registered, rows.iter_mut().map(|(status, _)| status));
-                }
-                rows
-            }))
-        })
-        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+    let answers = context.on_each_host(targets, |session, registered| {
+        let mut script = Script::new();
+        let look = observe::ask(&mut script, session, registered);
+        let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
+        let sections = session.exec("list", &script, LOOK_ALLOWED)?;
+        Ok(observe::read(sections.get(look)).map(|seen| {
+            let mut rows: Vec<(ServerStatus, Record)> =
+                registered.iter().map(|r| observe::status_of(context, r, &seen)).collect();
+            if let Some(usage) = usage {
+                fill(&usage.read(&sections), registered, rows.iter_mut().map(|(status, _)| status));
+            }
+            rows
+        }))
+    })?;
 
     let mut answer = ListReport { rows: vec![], troubles: vec![] };
     let mut records = vec![];
-    for ((host, registered), outcome) in work.iter().zip(outcomes) {
-        let result = outcome.result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner);
+    for (host, registered, result) in answers {
+        let result = result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner);
         match result {
             Ok(rows) => {
-                for ((status, mut record), r) in rows.into_iter().zip(registered) {
+                for ((status, mut record), r) in rows.into_iter().zip(&registered) {
                     record.status = status.clone();
                     records.push((r.target.instance(), record));
                     answer.rows.push((status, port(r)));
                 }
             }
             Err(trouble) => {
-                for r in registered {
+                for r in &registered {
                     let instance = r.target.instance();
                     let status = observe::unanswered(&instance, context.state.instances.get(&instance), &trouble);
                     answer.rows.push((status, port(r)));
