@@ -114,6 +114,8 @@ pub fn validate(text: &str, inventory: &Inventory) -> Result<(), CommandError> {
 }
 
 fn parse(text: &str, inventory: &Inventory) -> Result<Registry, CommandError> {
+    // A file that is not there yet is an empty text, and no error before the first server is written.
+    let text = if text.is_empty() { "version: 1\n" } else { text };
     Registry::parse(text, "servers.yaml", inventory, &check).map_err(|e| CommandError::usage(e.to_string()))
 }
 
