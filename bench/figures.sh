@@ -41,14 +41,33 @@ loop() { for a in "${addresses[@]}"; do for n in 0 1 2 3 4 5 6 7 8 9; do on "$a"
 one_per_host() { for a in "${addresses[@]}"; do on "$a" "docker restart s0 s1 s2 s3 s4 s5 s6 s7 s8 s9"; done; }
 parallel_hosts() { for a in "${addresses[@]}"; do on "$a" "docker restart s0 s1 s2 s3 s4 s5 s6 s7 s8 s9" & done; wait; }
 for round in 1 2 3; do
-  sessions=$(count 'Accepted ') execs=$(count 'Starting session: command')
+  sessions=$(count 'Accepted [a-z]* for') execs=$(count 'Starting session: command')
   t_mcp=$(seconds "$MCP_BIN" restart --all)
-  sessions=$(($(count 'Accepted ') - sessions)) execs=$(($(count 'Starting session: command') - execs))
+  sessions=$(($(count 'Accepted [a-z]* for') - sessions)) execs=$(($(count 'Starting session: command') - execs))
   t_zero=$(seconds "$MCP_BIN" restart --all --settle 0)
   echo "round $round: mcp $t_mcp s (1 s of it settle; $t_zero s with --settle 0), $sessions sessions, $execs execs;" \
     "loop of ssh docker restart NAME $(seconds loop) s; one ssh per host, in turn $(seconds one_per_host) s; at once $(seconds parallel_hosts) s"
 done
 "$MCP_BIN" list -o json | grep -c '"status": "running"' | sed 's/^/running afterwards: /'
+
+echo "== list on localhost with 50 containers against docker ps"
+read -ra sockets <<<"$RIG_DOCKER_SOCKETS"
+local_dir=$RIG_DIR/local
+mkdir -p "$local_dir"
+{
+  printf 'version: 1\nhosts:\n  localhost:\n    connection: local\n    docker: DOCKER_HOST=unix://%s docker\n' "${sockets[0]}"
+} >"$local_dir/hosts.yaml"
+{
+  printf 'version: 1\nservers:\n'
+  for n in $(seq 50); do printf '  c%s: {command: docker run -d --name c%s %s}\n' "$n" "$n" "$RIG_IMAGE"; done
+} >"$local_dir/servers.yaml"
+"$MCP_BIN" -C "$local_dir" start --all --quiet >/dev/null
+for round in 1 2 3; do
+  echo "round $round: mcp list $(seconds "$MCP_BIN" -C "$local_dir" list) s," \
+    "docker ps -a $(seconds env DOCKER_HOST="unix://${sockets[0]}" docker ps -a) s," \
+    "docker inspect of the 50 $(seconds env DOCKER_HOST="unix://${sockets[0]}" docker container inspect $(seq -f c%g 50)) s"
+done
+"$MCP_BIN" -C "$local_dir" remove c1 --stop --yes --quiet
 
 echo "== kill -9 in 100 runs that write state"
 bad=0

@@ -20,7 +20,7 @@ mod selection;
 mod start;
 mod stop;
 
-pub use app::App;
+pub use app::{App, Interrupt};
 
 use crate::{
     error::{CommandError, Exit},

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{App, start};
+use super::{App, Interrupt, start};
 use crate::{
     domain::{Server, ServerName},
     error::{CommandError, Exit},
@@ -108,9 +108,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
     let progress = Progress::new(ui, "start");
     let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false };
-    let (report, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        act::change(context, &targets, Verb::Start, options)
-    })?;
+    let (report, warnings) =
+        app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
+            act::change(context, &targets, Verb::Start, options)
+        })?;
     ui.change(&report);
     warnings.iter().for_each(|w| ui.warn(w));
     Ok(report.exit())

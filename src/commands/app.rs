@@ -25,6 +25,15 @@ use crate::{
     },
 };
 
+/// What the first Ctrl-C does to work that runs; a second one always ends it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// It may finish within five seconds: a change should not be left half done.
+    Drains,
+    /// It ends: nothing is lost by not looking any longer.
+    Ends,
+}
+
 /// Time that running work gets to finish after the first Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -78,10 +87,11 @@ impl App {
         &self,
         workspace: &Workspace,
         loaded: &Loaded,
+        interrupt: Interrupt,
         listener: &Listener<'_>,
         body: impl FnOnce(&Context<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let cancel = self.cancel();
+        let cancel = self.cancel(interrupt);
         let connector = Connectors { local: LocalConnector, ssh: SshConnector::new(ssh_options(self.global.ask_pass)) };
         let context = Context {
             workspace,
@@ -100,22 +110,26 @@ impl App {
         body(&context)
     }
 
-    /// The switch that Ctrl-C and SIGTERM fire: the first lets running work finish for 5 s, the second ends it at once.
-    pub fn cancel(&self) -> Arc<Cancel> {
+    /// The switch that Ctrl-C, SIGTERM and SIGHUP fire. The first call decides what the first of them does.
+    pub fn cancel(&self, interrupt: Interrupt) -> Arc<Cancel> {
         Arc::clone(self.cancel.get_or_init(|| {
             let cancel = Arc::new(Cancel::new());
-            catch_signals(Arc::clone(&cancel));
+            catch_signals(Arc::clone(&cancel), interrupt);
             cancel
         }))
     }
 }
 
-fn catch_signals(cancel: Arc<Cancel>) {
+fn catch_signals(cancel: Arc<Cancel>, interrupt: Interrupt) {
     use signal_hook::{consts, iterator::Signals};
     let Ok(mut signals) = Signals::new([consts::SIGINT, consts::SIGTERM, consts::SIGHUP]) else { return };
     std::thread::spawn(move || {
         let mut forever = signals.forever();
         if forever.next().is_none() {
+            return;
+        }
+        if interrupt == Interrupt::Ends {
+            cancel.abandon();
             return;
         }
         cancel.drain();

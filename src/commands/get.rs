@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::App;
+use super::{App, Interrupt};
 use crate::{
     error::{CommandError, Exit},
     operations::{
@@ -39,9 +39,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: GetArgs) -> Result<Exit, Command
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, "get");
-    let (pages, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        get::get(context, &targets, args.lines)
-    })?;
+    let (pages, warnings) =
+        app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|event| progress.event(&event), |context| {
+            get::get(context, &targets, args.lines)
+        })?;
     ui.get(&pages);
     warnings.iter().for_each(|w| ui.warn(w));
     Ok(pages.iter().filter_map(|p| p.error.as_ref()).fold(Exit::Ok, |exit, trouble| exit.or(exit_of(trouble))))

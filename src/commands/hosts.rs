@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::App;
+use super::{App, Interrupt};
 use crate::{
     config::edit::Value,
     domain::{Host, HostName},
@@ -141,8 +141,9 @@ fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, 
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, "check");
-    let checks = app
-        .with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| hosts::check(context, &selected))?;
+    let checks = app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|event| progress.event(&event), |context| {
+        hosts::check(context, &selected)
+    })?;
     ui.host_checks(&checks);
     Ok(hosts::exit(&checks))
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{App, selection::SelectionArgs};
+use super::{App, Interrupt, selection::SelectionArgs};
 use crate::{
     error::{CommandError, Exit},
     operations::{dry_run, list, select},
@@ -40,9 +40,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: ListArgs) -> Result<Exit, Comman
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, "list");
-    let (report, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        list::list(context, &targets, args.stats)
-    })?;
+    let (report, warnings) =
+        app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|event| progress.event(&event), |context| {
+            list::list(context, &targets, args.stats)
+        })?;
     ui.list(&report, false);
     warnings.iter().for_each(|w| ui.warn(w));
     Ok(report.exit())

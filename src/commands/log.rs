@@ -3,7 +3,7 @@
 use clap::Args;
 use regex::Regex;
 
-use super::{App, selection::SelectionArgs};
+use super::{App, Interrupt, selection::SelectionArgs};
 use crate::{
     error::{CommandError, Exit},
     operations::{
@@ -70,8 +70,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LogArgs) -> Result<Exit, Command
     }
     let names: Vec<String> = targets.iter().map(|t| t.instance().to_string()).collect();
     let printer = LogPrinter::new(ui, &names, args.raw);
-    let cancel = app.cancel();
-    let troubles = app.with_fleet(&workspace, &loaded, &|_| {}, |context| {
+    let cancel = app.cancel(Interrupt::Ends);
+    let troubles = app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|_| {}, |context| {
         stream::logs(context, &targets, &options, |index, line| printer.line(ui, index, line))
     })?;
     ui.log_troubles(&names, &troubles);

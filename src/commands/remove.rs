@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{App, add::server_name};
+use super::{App, Interrupt, add::server_name};
 use crate::{
     error::{CommandError, Exit},
     operations::{
@@ -52,9 +52,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, Comm
     }
     if !args.keep {
         let progress = Progress::new(ui, "remove");
-        let results = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-            forget::containers(context, &targets, args.stop)
-        })?;
+        let results =
+            app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
+                forget::containers(context, &targets, args.stop)
+            })?;
         let running: Vec<String> =
             results.iter().filter(|(_, f)| matches!(f, Forgotten::Runs)).map(|(i, _)| i.to_string()).collect();
         if !running.is_empty() {

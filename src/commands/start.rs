@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{App, selection::SelectionArgs};
+use super::{App, Interrupt, selection::SelectionArgs};
 use crate::{
     cli::parse_duration,
     error::{CommandError, Exit},
@@ -67,9 +67,10 @@ pub(super) fn change(
         return Ok(Exit::Ok);
     }
     let progress = Progress::new(ui, verb.as_str());
-    let (report, warnings) = app.with_fleet(&workspace, &loaded, &|event| progress.event(&event), |context| {
-        act::change(context, &targets, verb, options)
-    })?;
+    let (report, warnings) =
+        app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
+            act::change(context, &targets, verb, options)
+        })?;
     ui.change(&report);
     warnings.iter().for_each(|w| ui.warn(w));
     Ok(report.exit())

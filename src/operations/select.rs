@@ -151,3 +151,6 @@ pub fn by_host<'a>(targets: &[Target<'a>]) -> Vec<(&'a Host, Vec<Target<'a>>)> {
     }
     grouped
 }
+
+#[cfg(test)]
+mod tests;
