@@ -1,0 +1,182 @@
+//! The house holds: each floor knows only the floors below it, and what belongs in one place is in one place.
+//!
+//! Boundary: reads the sources as text. The table below is the one in docs/architecture.md; change both in one commit, with
+//! the reason.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+/// A floor and the floors it may name. `domain` and `error` may be named by all.
+const FLOORS: [(&str, &[&str]); 10] = [
+    ("domain", &[]),
+    ("error", &[]),
+    ("docker", &[]),
+    ("config", &[]),
+    // Scripts quote with docker's one quoting function.
+    ("transport", &["docker"]),
+    ("fleet", &["transport"]),
+    ("operations", &["config", "docker", "fleet", "transport"]),
+    // Reports and events come in; YAML is written where all YAML is.
+    ("render", &["operations", "fleet", "config"]),
+    // The wiring of the real transport is commands::app; arguments of the command line are cli's.
+    ("commands", &["operations", "render", "config", "fleet", "transport", "cli"]),
+    ("cli", &["commands", "render"]),
+];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = vec![];
+    walk(&root, &mut found);
+    assert!(found.len() > 50, "only {} sources found", found.len());
+    found.into_iter().map(|(path, text)| (path.strip_prefix(&root).unwrap().to_owned(), text)).collect()
+}
+
+fn floor(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Code without comments: what a comment says binds nobody.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The floors that `text` names: `crate::x` and the members of `use crate::{x::…, y::…}`.
+fn named(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let (mut depth, mut word) = (0, String::new());
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 && c.is_alphanumeric() || c == '_' {
+                    word.push(c);
+                } else if depth == 0 {
+                    // Only the first word of each member names a floor.
+                    if c == ':' && !word.is_empty() {
+                        found.insert(std::mem::take(&mut word) + "|");
+                    }
+                    if c == ',' {
+                        if !word.is_empty() {
+                            found.insert(word.clone());
+                        }
+                        word.clear();
+                    }
+                }
+            }
+        } else {
+            found.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    found.into_iter().map(|word| word.trim_end_matches('|').to_owned()).collect()
+}
+
+#[test]
+fn each_floor_knows_only_the_floors_below_it() {
+    let floors: BTreeSet<&str> = FLOORS.iter().map(|(name, _)| *name).collect();
+    let mut wrong = vec![];
+    for (path, text) in sources() {
+        let own = floor(&path);
+        let Some((_, allowed)) = FLOORS.iter().find(|(name, _)| *name == own) else {
+            assert!(own == "lib" || own == "main", "{} stands on no floor", path.display());
+            continue;
+        };
+        for other in named(&code(&text)) {
+            let known = other == own || other == "domain" || other == "error" || allowed.contains(&other.as_str());
+            if floors.contains(other.as_str()) && !known {
+                wrong.push(format!("{} uses {other}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_reader_of_imports_sees_groups_and_paths() {
+    let text = "use crate::{\n    docker::{command, inspect::Container},\n    domain::Host,\n};\nfn f() { crate::fleet::run() }";
+    let names = named(text);
+    for name in ["docker", "domain", "fleet"] {
+        assert!(names.contains(name), "{names:?}");
+    }
+    assert!(!names.contains("inspect"), "{names:?}");
+}
+
+#[test]
+fn the_table_in_the_documentation_is_the_one_that_is_tested() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).unwrap();
+    for (name, allowed) in FLOORS {
+        let row = text.lines().find(|l| l.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/architecture.md has no row for {name}"));
+        let cell = row.split('|').nth(2).unwrap().trim();
+        let documented: BTreeSet<&str> = cell.split(", ").filter(|w| *w != "–").collect();
+        assert_eq!(documented, allowed.iter().copied().collect(), "{row}");
+    }
+}
+
+/// `needle` stands in code only below one of `places`.
+fn only_in(needle: &str, places: &[&str]) {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| code(text).contains(needle) && !places.iter().any(|p| path.starts_with(p)))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(found.is_empty(), "{needle} stands in {found:#?}");
+}
+
+#[test]
+fn only_render_writes_to_the_terminal() {
+    for needle in ["println!", "eprintln!", " print!(", "io::stdout()"] {
+        only_in(needle, &["render"]);
+    }
+}
+
+#[test]
+fn bytes_meet_ssh_in_one_place() {
+    only_in("ssh2::", &["transport/ssh.rs", "transport/ssh"]);
+}
+
+#[test]
+fn yaml_stays_behind_config() {
+    for needle in ["serde_yaml::", "yaml_edit::", "saphyr_parser::"] {
+        only_in(needle, &["config.rs", "config"]);
+    }
+}
+
+#[test]
+fn clap_stays_at_the_command_line() {
+    // Format is an argument and what render obeys; a second enum would only repeat it.
+    only_in("clap::", &["cli.rs", "commands.rs", "commands", "render/ui.rs"]);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<PathBuf> = sources()
+        .into_iter()
+        // A file of tests is named by the file it tests.
+        .filter(|(path, _)| !path.ends_with("tests.rs"))
+        .filter(|(_, text)| !text.lines().take(3).any(|l| l.starts_with("//! ")))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
