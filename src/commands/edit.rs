@@ -74,6 +74,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     };
     let says_something = args.says_something();
     let fields = args.fields;
+    // An entry without a port goes by its command's first published one; an edit of something else does not write it down.
+    let port_is_derived = server.port.is_none() && fields.port.is_none();
     if let Some(command) = args.command {
         if register::port_follows_command(&server) {
             server.port = None;
@@ -102,7 +104,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     if !says_something {
         return in_editor(app, ui, &workspace, &loaded.inventory, name.as_str());
     }
-    let completed = register::complete(server)?;
+    let mut completed = register::complete(server)?;
+    if port_is_derived {
+        completed.server.port = None;
+    }
     if app.global.dry_run {
         ui.note(&format!("would register {name}: {}", completed.server.command));
         return Ok(Exit::Ok);

@@ -1,0 +1,74 @@
+//! `mcp remove`: what runs is not forgotten by mistake.
+
+use crate::{
+    rig::{Rig, Scratch},
+    said::run,
+};
+
+fn running(scratch: &Scratch<'_>, arguments: &str) -> String {
+    let name = scratch.name("it");
+    let command = scratch.docker_run("it", "", arguments);
+    run(scratch.mcp(&["add", &name, "--host", "edge-1", "--command", &command])).code(0);
+    run(scratch.mcp(&["start", &name, "--settle", "0s"])).code(0);
+    name
+}
+
+#[test]
+fn a_running_server_is_not_removed() {
+    let scratch = Rig::get().scratch();
+    let name = running(&scratch, "");
+    let before = scratch.read("servers.yaml");
+    run(scratch.mcp(&["remove", &name])).code(1).err("it runs as").err("--stop").err("--keep");
+    assert_eq!(scratch.read("servers.yaml"), before);
+    assert_eq!(scratch.container_state(1, "it").as_deref(), Some("running"));
+}
+
+#[test]
+fn stop_removes_the_container_as_well() {
+    let scratch = Rig::get().scratch();
+    let name = running(&scratch, "");
+    run(scratch.mcp(&["rm", &name, "--stop"])).code(0).err("removed the container").err("forgotten");
+    assert_eq!(scratch.container_state(1, "it"), None);
+    assert!(!scratch.read("servers.yaml").contains(&name));
+    assert!(!scratch.read("state.yaml").contains(&name), "the state forgets it too");
+}
+
+#[test]
+fn keep_leaves_the_container_running() {
+    let scratch = Rig::get().scratch();
+    let name = running(&scratch, "");
+    run(scratch.mcp(&["remove", &name, "--keep"])).code(0);
+    assert_eq!(scratch.container_state(1, "it").as_deref(), Some("running"));
+    assert!(!scratch.read("servers.yaml").contains(&name));
+}
+
+#[test]
+fn a_stopped_container_goes_with_its_server() {
+    let scratch = Rig::get().scratch();
+    let name = running(&scratch, "");
+    run(scratch.mcp(&["stop", &name])).code(0);
+    run(scratch.mcp(&["remove", &name])).code(0);
+    assert_eq!(scratch.container_state(1, "it"), None);
+}
+
+#[test]
+fn a_server_without_container_is_just_forgotten() {
+    let scratch = Rig::get().scratch();
+    run(scratch.mcp(&["add", "none", "--host", "@demo", "--command", "docker run acme/a"])).code(0);
+    run(scratch.mcp(&["remove", "none", "--dry-run"])).code(0).err("would forget none");
+    run(scratch.mcp(&["remove", "none"])).code(0);
+    run(scratch.mcp(&["remove", "none"])).code(2).err("none");
+}
+
+#[test]
+fn a_host_without_an_answer_keeps_the_server_registered() {
+    let scratch = Rig::get().scratch();
+    let inventory = scratch.hosts_yaml().replace("hosts:\n", "hosts:\n  gone: {address: 127.0.0.1, port: 1}\n");
+    scratch.write("hosts.yaml", &inventory);
+    run(scratch.mcp(&["add", "it", "--host", "gone", "--command", "docker run acme/a"])).code(0);
+    let before = scratch.read("servers.yaml");
+    run(scratch.mcp(&["remove", "it"])).code(4).err("it@gone").err("Connection refused").err("--keep");
+    assert_eq!(scratch.read("servers.yaml"), before);
+    run(scratch.mcp(&["remove", "it", "--keep"])).code(0);
+    assert!(!scratch.read("servers.yaml").contains("acme/a"));
+}
