@@ -76,6 +76,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let fields = args.fields;
     // An entry without a port goes by its command's first published one; an edit of something else does not write it down.
     let port_is_derived = server.port.is_none() && fields.port.is_none();
+    let command_as_written = args.command.is_none().then(|| server.command.clone());
     if let Some(command) = args.command {
         if register::port_follows_command(&server) {
             server.port = None;
@@ -107,6 +108,9 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let mut completed = register::complete(server)?;
     if port_is_derived {
         completed.server.port = None;
+    }
+    if let Some(command) = command_as_written.filter(|_| completed.added.is_empty()) {
+        completed.server.command = command;
     }
     if app.global.dry_run {
         ui.note(&format!("would register {name}: {}", completed.server.command));
