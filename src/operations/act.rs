@@ -241,7 +241,11 @@ fn judge(
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
     record.stopped_by = match decision {
-        Decision::Stop => Some(StoppedBy { who: context.actor.clone(), at: now }),
+        // The host's own clock tells whether it was started again since: the two clocks need not agree.
+        Decision::Stop => Some(StoppedBy {
+            who: context.actor.clone(),
+            at: container.and_then(|c| c.finished_at).unwrap_or(now),
+        }),
         d if d.applies_registered() => None,
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
     };
