@@ -243,8 +243,11 @@ fn judge(
         stopped_by: None,
     };
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
+    // A replacement that failed before it began leaves the old container, which was not made from what is registered.
+    let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace)
+        && container.is_some_and(|c| was.is_some_and(|was| was.id == c.id));
     record.command_hash = match decision {
-        d if d.applies_registered() => container.map(|_| command_hash(&r.target.server.command)),
+        d if d.applies_registered() && !still_old => container.map(|_| command_hash(&r.target.server.command)),
         _ if container.is_some_and(adopted) => Some(command_hash(&r.target.server.command)),
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
