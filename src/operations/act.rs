@@ -252,7 +252,10 @@ fn judge(
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
     record.stopped_by = match decision {
-        Decision::Stop => Some(StoppedBy { who: context.actor.clone(), at: now }),
+        // What still lives was not stopped, and its later end is not our doing.
+        Decision::Stop => {
+            container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy { who: context.actor.clone(), at: now })
+        }
         d if d.applies_registered() => None,
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
     };
