@@ -1,0 +1,36 @@
+//! `mcp start`, `stop` and `restart` through the binary, against real sshd and docker.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise and says what mcp said"
+)]
+
+#[path = "change/docker_words.rs"]
+mod docker_words;
+#[path = "change/dry_run.rs"]
+mod dry_run;
+#[path = "change/failure.rs"]
+mod failure;
+#[path = "change/foreign.rs"]
+mod foreign;
+#[path = "change/interrupt.rs"]
+mod interrupt;
+#[path = "change/outage.rs"]
+mod outage;
+#[path = "change/report.rs"]
+mod report;
+#[path = "change/restart.rs"]
+mod restart;
+#[path = "rig/mod.rs"]
+mod rig;
+#[path = "change/selection.rs"]
+mod selection;
+#[path = "change/start.rs"]
+mod start;
+#[path = "change/state.rs"]
+mod state;
+#[path = "change/stop.rs"]
+mod stop;
+#[path = "change/support.rs"]
+mod support;
