@@ -235,14 +235,18 @@ fn judge(
         stopped_by: None,
     };
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
+    // A replacement that failed before it began leaves the old container, which was not made from what is registered.
+    let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace)
+        && container.is_some_and(|c| was.is_some_and(|was| was.id == c.id));
     record.command_hash = match decision {
-        d if d.applies_registered() => container.map(|_| r.hash()),
+        d if d.applies_registered() && !still_old => container.map(|_| r.hash()),
         _ if container.is_some_and(adopted) => Some(r.hash()),
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
     record.stopped_by = match decision {
-        // The host's own clock tells whether it was started again since: the two clocks need not agree.
-        Decision::Stop => Some(StoppedBy {
+        // What still lives was not stopped, and its later end is not our doing. The time is the host's own, which tells
+        // whether it was started again since: the two clocks need not agree.
+        Decision::Stop => container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
             who: context.actor.clone(),
             at: container.and_then(|c| c.finished_at).unwrap_or(now),
         }),

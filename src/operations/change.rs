@@ -191,3 +191,6 @@ impl Decision {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,132 +1,114 @@
-//! What `restart` does, and how often it asks a host.
+//! `mcp restart`.
 
-use super::{entry, id, register, register_one};
-use crate::{rig::Rig, said::run};
+use crate::{
+    rig::Rig,
+    support::{Bench, gist, wait_until},
+};
 
 #[test]
-fn restart_keeps_the_container_when_nothing_changed_and_recreate_does_not() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["restart", "--all"])).code(0).out("created");
-    let before = id(&scratch, "finance");
-    let started = || Rig::get().docker_text(1, &["inspect", "-f", "{{.State.StartedAt}}", &scratch.name("finance")]);
-    let first = started();
-    run(scratch.mcp(&["restart", "--all"])).code(0).out("restarted");
-    assert_eq!(id(&scratch, "finance"), before);
-    assert_ne!(started(), first);
-    run(scratch.mcp(&["restart", "--all", "--recreate"])).code(0).out("replaced");
-    assert_ne!(id(&scratch, "finance"), before);
+fn restart_keeps_the_container_when_nothing_changed() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "");
+    bench.report("start :a --settle 0", 0);
+    let (id, started) = (bench.id(1, "a"), bench.started_at(1, "a"));
+    assert_eq!(gist(bench.report("restart :a --settle 200ms", 0).row()), "changed restarted running");
+    assert_eq!(bench.id(1, "a"), id);
+    assert!(bench.started_at(1, "a") > started);
+}
+
+#[test]
+fn restart_applies_a_changed_string() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "-l version=1", "");
+    bench.report("start :a --settle 0", 0);
+    let id = bench.id(1, "a");
+    bench.server("a", "edge-1", "-l version=2", "");
+    assert_eq!(gist(bench.report("restart :a --settle 200ms", 0).row()), "changed replaced running");
+    assert_ne!(bench.id(1, "a"), id);
+    assert_eq!(bench.inspect(1, "a", "{{.Config.Labels.version}}"), "2");
+    let id = bench.id(1, "a");
+    assert_eq!(gist(bench.report("restart :a --settle 0", 0).row()), "changed restarted running");
+    assert_eq!(bench.id(1, "a"), id, "applied once");
+}
+
+#[test]
+fn recreate_always_makes_a_new_container() {
+    let mut bench = Bench::new();
+    bench.server("up", "edge-1", "", "");
+    bench.server("down", "edge-1", "", "");
+    bench.report("start --all --settle 0", 0);
+    bench.report("stop :down", 0);
+    let before = ["up", "down"].map(|short| bench.id(1, short));
+    for row in bench.report("restart --all --recreate --settle 200ms", 0).rows() {
+        assert_eq!(gist(row), "changed replaced running");
+    }
+    for (short, id) in ["up", "down"].iter().zip(before) {
+        assert_ne!(bench.id(1, short), id);
+    }
+}
+
+#[test]
+fn restart_starts_what_is_stopped_or_missing() {
+    let mut bench = Bench::new();
+    bench.server("stopped", "edge-1", "", "");
+    bench.server("missing", "edge-1", "", "");
+    bench.report("start :stopped --settle 0", 0);
+    bench.report("stop :stopped", 0);
+    let id = bench.id(1, "stopped");
+    let report = bench.report("restart --all --settle 200ms", 0);
+    assert_eq!(gist(report.of(&bench.name("stopped"), "edge-1")), "changed started running");
+    assert_eq!(gist(report.of(&bench.name("missing"), "edge-1")), "changed created running");
+    assert_eq!(bench.id(1, "stopped"), id);
 }
 
 #[test]
 fn a_container_that_removes_itself_is_made_again() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "brief", "--rm", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let before = id(&scratch, "brief");
-    run(scratch.mcp(&["restart", "--all"])).code(0).out("replaced");
-    assert_ne!(id(&scratch, "brief"), before);
-    run(scratch.mcp(&["stop", "--all"])).code(0);
-    run(scratch.mcp(&["start", "--all"])).code(0);
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "--rm", "");
+    bench.report("start :a --settle 0", 0);
+    let id = bench.id(1, "a");
+    assert_eq!(gist(bench.report("restart :a --settle 200ms", 0).row()), "changed replaced running");
+    assert_ne!(bench.id(1, "a"), id);
+    assert_eq!(gist(bench.report("stop :a", 0).row()), "changed stopped stopped");
+    wait_until("it has removed itself", || bench.state(1, "a") == "none");
+    assert_eq!(gist(bench.report("start :a --settle 200ms", 0).row()), "changed created running");
 }
 
 #[test]
-fn a_paused_container_runs_again_after_start_and_after_restart() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    for verb in ["start", "restart"] {
-        Rig::get().docker_text(1, &["pause", &scratch.name("finance")]);
-        run(scratch.mcp(&[verb, "--all"])).code(0);
-        assert_eq!(scratch.container_state(1, "finance").as_deref(), Some("running"), "{verb}");
-    }
+fn restart_takes_paused_and_restarting_containers() {
+    let mut bench = Bench::new();
+    bench.server("paused", "edge-1", "", "");
+    bench.server("looping", "edge-1", "--restart always", "--exit 1");
+    let _ = bench.mcp("start --all --settle 0");
+    let id = bench.id(1, "paused");
+    bench.rig.docker_text(1, &["pause", &id]);
+    wait_until("docker waits before the next restart", || bench.state(1, "looping") == "restarting");
+    let report = bench.report("restart --all", 1);
+    assert_eq!(gist(report.of(&bench.name("paused"), "edge-1")), "changed restarted running");
+    assert_eq!(report.of(&bench.name("looping"), "edge-1")["outcome"], "failed");
+    assert_eq!((bench.id(1, "paused"), bench.state(1, "paused")), (id, "running".to_owned()));
+    // Its string mended, it comes up.
+    bench.server("looping", "edge-1", "--restart always", "");
+    assert_eq!(gist(bench.report("restart :looping --settle 200ms", 0).row()), "changed replaced running");
 }
 
 #[test]
-fn lower_priorities_start_first() {
-    let rig = Rig::get();
-    let scratch = rig.scratch();
-    let entries: Vec<String> = [("late", 10), ("early", -5), ("middle", 0)]
-        .iter()
-        .map(|(n, p)| entry(&scratch, n, "edge-1", &scratch.docker_run(n, "", ""), &format!("    priority: {p}\n")))
-        .collect();
-    register(&scratch, &entries);
-    for verb in ["start", "restart"] {
-        run(scratch.mcp(&[verb, "--all"])).code(0);
-        let at = |n: &str| -> jiff::Timestamp {
-            rig.docker_text(1, &["inspect", "-f", "{{.State.StartedAt}}", &scratch.name(n)]).parse().unwrap()
-        };
-        assert!(at("early") < at("middle") && at("middle") < at("late"), "{verb}");
-    }
-}
-
-#[test]
-fn ten_servers_on_each_of_three_hosts_take_one_session_and_two_execs_per_host() {
+fn restart_of_ten_servers_a_host_takes_one_session_and_two_execs_a_host() {
     let rig = Rig::own(3);
-    let scratch = rig.scratch();
-    let entries: Vec<String> = (0..10)
-        .map(|n| {
-            let name = format!("s{n}");
-            entry(&scratch, &name, "@demo", &scratch.docker_run(&name, "", ""), "")
-        })
-        .collect();
-    register(&scratch, &entries);
-    run(scratch.mcp(&["start", "--all"])).code(0).err("30 ok");
-    let before: Vec<_> = (1..=3).map(|n| rig.ssh_counts(n)).collect();
-    run(scratch.mcp(&["restart", "--all"])).code(0).err("30 ok");
-    for (number, before) in (1..=3).zip(before) {
-        let after = rig.ssh_counts(number);
-        assert_eq!(after.sessions - before.sessions, 1, "edge-{number}");
-        assert!(after.execs - before.execs <= 2, "edge-{number}");
+    let mut bench = Bench::on(&rig);
+    for index in 0..10 {
+        bench.server(&format!("s{index}"), "edge-*", "", "");
     }
-}
-
-#[test]
-fn two_at_once_lose_no_record() {
-    let scratch = Rig::get().scratch();
-    let entries: Vec<String> = ["edge-1", "edge-2", "edge-3"]
-        .iter()
-        .map(|host| {
-            entry(&scratch, &format!("on-{host}"), host, &scratch.docker_run(&format!("on-{host}"), "", ""), "")
-        })
-        .collect();
-    register(&scratch, &entries);
-    let children: Vec<_> = ["edge-1", "edge-2", "edge-3"]
-        .iter()
-        .map(|host| {
-            scratch
-                .mcp(&["start", "--all", "--on", host])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
+    bench.report("start --all --settle 0", 0);
+    let counts = || [1, 2, 3].map(|number| rig.ssh_counts(number));
+    let before = counts();
+    let report = bench.report("restart --all", 0);
+    assert_eq!(report.rows().len(), 30);
+    for row in report.rows() {
+        assert_eq!(gist(row), "changed restarted running");
     }
-    let state = scratch.read("state.yaml");
-    for host in ["edge-1", "edge-2", "edge-3"] {
-        assert!(state.contains(&format!("{}@{host}:", scratch.name(&format!("on-{host}")))), "{state}");
-    }
-}
-
-#[test]
-fn a_kill_at_any_moment_leaves_files_that_load() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    for moment in 0..20_u64 {
-        let mut child = scratch
-            .mcp(&["list"])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        // The moments are spread over the run; whichever it is, the files must load.
-        std::thread::sleep(std::time::Duration::from_millis(moment * 8));
-        let _ = child.kill();
-        let _ = child.wait();
-        run(scratch.mcp(&["check"])).code(0);
+    for (before, after) in before.iter().zip(counts()) {
+        assert_eq!(after.sessions - before.sessions, 1);
+        assert!(after.execs - before.execs <= 2, "{before:?} {after:?}");
     }
 }

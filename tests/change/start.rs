@@ -1,186 +1,118 @@
-//! What `start` does to each state a container can be in.
+//! `mcp start` where all goes well.
 
-use super::{entry, id, register, register_one};
-use crate::{rig::Rig, said::run};
+use crate::support::{Bench, gist};
 
 #[test]
 fn start_runs_the_registered_string_when_there_is_no_container() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    let said = run(scratch.mcp(&["start", &scratch.name("finance"), "--json"])).code(0);
-    let report = said.json();
-    assert_eq!(report["verb"], "start");
-    assert_eq!(report["interrupted"], false);
-    let row = &report["instances"][0];
-    assert_eq!(row["outcome"], "changed");
-    assert_eq!(row["action"], "created");
-    assert_eq!(row["status"]["status"], "running");
-    assert_eq!(row["status"]["container_id"], id(&scratch, "finance"));
-    assert!(row["error"].is_null());
-}
-
-#[test]
-fn a_running_container_is_left_alone() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let before = id(&scratch, "finance");
-    run(scratch.mcp(&["start", "--all"])).code(0).out("ok, unchanged").err("1 ok (1 unchanged)");
-    assert_eq!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn a_stopped_container_of_the_same_command_is_started_again() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let before = id(&scratch, "finance");
-    run(scratch.mcp(&["stop", "--all"])).code(0).out("stopped");
-    assert_eq!(scratch.container_state(1, "finance").as_deref(), Some("exited"));
-    run(scratch.mcp(&["start", "--all"])).code(0).out("started");
-    assert_eq!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn a_stopped_container_of_another_command_is_replaced_and_the_answer_says_so() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    run(scratch.mcp(&["stop", "--all"])).code(0);
-    let before = id(&scratch, "finance");
-    register_one(&scratch, "finance", "-e MODE=2", "");
-    run(scratch.mcp(&["start", "--all"])).code(0).out("replaced");
-    assert_ne!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn a_running_container_of_another_command_keeps_running_until_restart() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let before = id(&scratch, "finance");
-    register_one(&scratch, "finance", "-e MODE=2", "");
-    run(scratch.mcp(&["start", "--all"])).code(0).out("mcp restart");
-    assert_eq!(id(&scratch, "finance"), before);
-    run(scratch.mcp(&["restart", "--all"])).code(0).out("replaced");
-    assert_ne!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn a_container_of_somebody_else_that_differs_is_refused_with_the_way_out() {
-    let rig = Rig::get();
-    let scratch = rig.scratch();
-    let foreign = scratch.docker_run("finance", "-e OTHER=1 --restart always", "");
-    rig.on(1, &["sh", "-c", &foreign]);
-    let before = id(&scratch, "finance");
-    register_one(&scratch, "finance", "", "");
-    run(scratch.mcp(&["start", "--all"]))
-        .code(1)
-        .out("failed")
-        .err("is taken by a container that differs")
-        .err("--replace");
-    run(scratch.mcp(&["restart", "--all"])).code(1).err("--replace");
-    assert_eq!(id(&scratch, "finance"), before);
-    run(scratch.mcp(&["start", "--all", "--replace"])).code(0).out("replaced");
-    assert_ne!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn losing_the_state_loses_nothing() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "finance", "-e MODE=1 --restart unless-stopped", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let before = id(&scratch, "finance");
-    std::fs::remove_file(scratch.path().join("state.yaml")).unwrap();
-    run(scratch.mcp(&["start", "--all"])).code(0).out("ok, unchanged");
-    run(scratch.mcp(&["stop", "--all"])).code(0);
-    std::fs::remove_file(scratch.path().join("state.yaml")).unwrap();
-    run(scratch.mcp(&["start", "--all"])).code(0).out("started");
-    assert_eq!(id(&scratch, "finance"), before);
-}
-
-#[test]
-fn a_container_that_exits_at_once_fails_with_its_code_and_last_lines_and_the_others_are_done() {
-    let scratch = Rig::get().scratch();
-    let dies = scratch.docker_run("dies", "", "--log-lines 30 --exit 3");
-    let lives = scratch.docker_run("lives", "", "");
-    register(&scratch, &[entry(&scratch, "dies", "edge-1", &dies, ""), entry(&scratch, "lives", "edge-1", &lives, "")]);
-    let said = run(scratch.mcp(&["start", "--all", "--json"])).code(1);
-    let report = said.json();
-    let row = |name: &str| {
-        let rows = report["instances"].as_array().unwrap();
-        rows.iter().find(|r| r["name"] == scratch.name(name)).unwrap().clone()
-    };
-    assert_eq!(row("lives")["outcome"], "changed");
-    assert_eq!(row("dies")["outcome"], "failed");
-    assert_eq!(row("dies")["status"]["status"], "error");
-    assert_eq!(row("dies")["status"]["exit_code"], 3);
-    assert_eq!(row("dies")["error"]["log"].as_array().unwrap().len(), 20);
-    run(scratch.mcp(&["start", "--all"])).code(1).err("log:   ").err("exited with code 3").err("1 failed");
-}
-
-#[test]
-fn a_container_killed_for_memory_says_so() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "hungry", "-m 16m", "--eat-memory 64");
-    run(scratch.mcp(&["start", "--all", "--settle", "3s"])).code(1).err("memory");
-}
-
-#[test]
-fn a_container_that_restarts_in_a_loop_does_not_count_as_started() {
-    let scratch = Rig::get().scratch();
-    register_one(&scratch, "loops", "--restart always", "--exit 1");
-    run(scratch.mcp(&["start", "--all", "--settle", "2s"])).code(1);
-    run(scratch.mcp(&["list"])).code(0).out("error");
-}
-
-#[test]
-fn what_docker_refuses_is_a_failure_with_cause_and_hint() {
-    let scratch = Rig::get().scratch();
-    let port = scratch.port();
-    let missing = format!("docker run -d --name {} --pull never nobody/nothing:1", scratch.name("missing"));
-    let first = scratch.docker_run("first", &format!("-p {port}:8080"), "");
-    register(&scratch, &[entry(&scratch, "missing", "edge-1", &missing, "")]);
-    run(scratch.mcp(&["start", "--all"])).code(1).err("cause:").err("nobody/nothing").err("hint:");
-    Rig::get().on(1, &["sh", "-c", &first]);
-    register_one(&scratch, "second", &format!("-p {port}:8080"), "");
-    run(scratch.mcp(&["start", "--all"])).code(1).err("port is already allocated").err("hint:");
-}
-
-#[test]
-fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
-    let rig = Rig::own(1);
-    let scratch = rig.scratch();
-    let run_string = scratch.docker_run("finance", "-e A='b c'", "");
-    register(&scratch, &[entry(&scratch, "finance", "edge-1", &run_string, "")]);
-    for verb in ["start", "stop", "restart"] {
-        let said = run(scratch.mcp(&[verb, "--all", "--dry-run", "--json"])).code(0);
-        let steps = said.json();
-        let commands: Vec<&str> = steps.as_array().unwrap().iter().map(|s| s["command"].as_str().unwrap()).collect();
-        assert!(verb == "stop" || commands.contains(&run_string.as_str()), "{commands:#?}");
-        assert!(
-            verb != "stop"
-                || commands.contains(&format!("docker stop -- {}", scratch.name("finance")).as_str())
-                || commands.contains(&format!("docker stop {}", scratch.name("finance")).as_str()),
-            "{commands:#?}"
-        );
+    let mut bench = Bench::new();
+    let port = bench.scratch.port();
+    bench.server("a", "edge-1", &format!("-p 127.0.0.1:{port}:8080 -l 'note=a  b' -e COLOUR=\"deep blue\""), "");
+    let report = bench.report("start :a --settle 200ms", 0);
+    let row = report.row();
+    assert_eq!(gist(row), "changed created running");
+    assert_eq!(row["status"]["container_id"], bench.id(1, "a"));
+    assert_eq!(row["status"]["image"], bench.rig.image.as_str());
+    assert_eq!(bench.inspect(1, "a", "{{.Config.Labels.note}}"), "a  b");
+    assert!(bench.inspect(1, "a", "{{.Config.Env}}").contains("COLOUR=deep blue"));
+    assert_eq!(bench.state(1, "a"), "running");
+    for number in [2, 3] {
+        assert_eq!(bench.state(number, "a"), "none", "it is registered on edge-1 alone");
     }
-    assert_eq!(rig.ssh_counts(1).sessions, 0);
-    assert!(!scratch.path().join("state.yaml").exists());
 }
 
 #[test]
-fn words_for_docker_and_environment_of_a_host_reach_the_command() {
-    let scratch = Rig::get().scratch();
-    let hosts = scratch.hosts_yaml().replacen(
-        "    groups: [demo]\n",
-        "    groups: [demo]\n    docker: env LANG=C docker\n    env: {FLAVOUR: \"it's sweet\"}\n",
-        1,
-    );
-    scratch.write("hosts.yaml", &hosts);
-    register_one(&scratch, "finance", "-e FLAVOUR", "");
-    run(scratch.mcp(&["start", "--all"])).code(0);
-    let env = Rig::get().docker_text(1, &["inspect", "-f", "{{.Config.Env}}", &scratch.name("finance")]);
-    assert!(env.contains("FLAVOUR=it's sweet"), "{env}");
-    assert!(!scratch.read("state.yaml").contains("sweet"));
+fn start_leaves_a_running_container_as_it_is() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "");
+    bench.report("start :a --settle 0", 0);
+    let before = (bench.id(1, "a"), bench.started_at(1, "a"));
+    let answer = bench.mcp("start :a");
+    answer.says(0, &["start: 1 ok (1 unchanged)"]);
+    assert!(answer.out.contains("ok, unchanged"), "{answer:?}");
+    assert_eq!((bench.id(1, "a"), bench.started_at(1, "a")), before);
+}
+
+#[test]
+fn start_starts_a_stopped_container_of_the_same_string_again() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "");
+    bench.report("start :a --settle 0", 0);
+    let id = bench.id(1, "a");
+    for stop in ["stop", "kill"] {
+        bench.rig.docker_text(1, &[stop, &id]);
+        assert_eq!(gist(bench.report("start :a --settle 200ms", 0).row()), "changed started running", "after {stop}");
+        assert_eq!(bench.id(1, "a"), id, "after {stop}");
+    }
+}
+
+#[test]
+fn start_replaces_a_stopped_container_whose_string_changed() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "-l version=1", "");
+    bench.report("start :a --settle 0", 0);
+    let id = bench.id(1, "a");
+    bench.report("stop :a", 0);
+    // A label is no part of the configuration that is compared: the hash of the string alone tells.
+    bench.server("a", "edge-1", "-l version=2", "");
+    let answer = bench.mcp("start :a --settle 200ms");
+    answer.says(0, &["start: 1 ok"]);
+    assert!(answer.out.contains("replaced"), "{answer:?}");
+    assert_ne!(bench.id(1, "a"), id);
+    assert_eq!(bench.inspect(1, "a", "{{.Config.Labels.version}}"), "2");
+    assert_eq!(bench.rig.docker(1, &["inspect", &id]).status.code(), Some(1), "the old container is gone");
+}
+
+#[test]
+fn start_leaves_a_running_container_whose_string_changed_and_says_so() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "");
+    bench.report("start :a --settle 0", 0);
+    let id = bench.id(1, "a");
+    bench.server("a", "edge-1", "-l version=2", "");
+    let report = bench.report("start :a", 0);
+    assert_eq!(gist(report.row()), "unchanged - running");
+    let note = report.row()["note"].as_str().unwrap();
+    assert!(note.contains("earlier command") && note.contains(&format!("mcp restart {}", bench.name("a"))), "{note}");
+    assert_eq!(bench.id(1, "a"), id);
+    // What is known of the container stays known.
+    assert_eq!(gist(bench.report("restart :a --settle 0", 0).row()), "changed replaced running");
+}
+
+#[test]
+fn start_lets_a_paused_container_go_on() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "");
+    bench.report("start :a --settle 0", 0);
+    let before = (bench.id(1, "a"), bench.started_at(1, "a"));
+    bench.rig.docker_text(1, &["pause", &before.0]);
+    assert_eq!(gist(bench.report("start :a --settle 200ms", 0).row()), "changed started running");
+    assert_eq!((bench.id(1, "a"), bench.started_at(1, "a")), before);
+}
+
+#[test]
+fn start_starts_a_server_on_every_host_it_is_placed_on() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-*,!edge-2", "", "");
+    let report = bench.report("start :a --settle 200ms", 0);
+    let hosts: Vec<&str> = report.rows().iter().filter_map(|row| row["host"].as_str()).collect();
+    assert_eq!(hosts, ["edge-1", "edge-3"]);
+    assert_eq!([1, 2, 3].map(|number| bench.state(number, "a")), ["running", "none", "running"]);
+}
+
+#[test]
+fn a_lower_priority_starts_first() {
+    let mut bench = Bench::new();
+    for (short, priority) in [("a", 20), ("b", -3), ("c", 7)] {
+        let command = bench.scratch.docker_run(short, "", "");
+        bench.entry(short, "edge-1", &command, &[&format!("priority: {priority}")]);
+    }
+    bench.report("start --all --settle 0", 0);
+    let order = |bench: &Bench<'_>| {
+        let mut names = ["a", "b", "c"];
+        names.sort_by_key(|short| bench.started_at(1, short));
+        names
+    };
+    assert_eq!(order(&bench), ["b", "c", "a"]);
+    bench.report("restart --all --settle 0", 0);
+    assert_eq!(order(&bench), ["b", "c", "a"], "after a restart");
 }
