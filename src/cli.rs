@@ -120,6 +120,14 @@ pub fn main() -> ExitCode {
         ui.error(&error);
         error.exit
     });
+    let exit = match ui.write_error().map(|why| CommandError::failed(format!("the answer could not be written: {why}")))
+    {
+        Some(error) => {
+            ui.error(&error);
+            exit.or(error.exit)
+        }
+        None => exit,
+    };
     ExitCode::from(exit.code())
 }
 

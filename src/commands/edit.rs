@@ -72,6 +72,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let Some(mut server) = targets.first().map(|t| t.server.clone()) else {
         return Err(CommandError::usage(format!("{name} is placed on no host")));
     };
+    let before = server.clone();
     let says_something = args.says_something();
     let fields = args.fields;
     // An entry without a port goes by its command's first published one; an edit of something else does not write it down.
@@ -115,6 +116,14 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     if app.global.dry_run {
         ui.note(&format!("would register {name}: {}", completed.server.command));
         return Ok(Exit::Ok);
+    }
+    let left = register::left_behind(&before, &completed.server, &loaded.inventory, &loaded.state);
+    if !left.is_empty() && !app.global.yes {
+        return Err(CommandError::failed(format!(
+            "{name} was not changed: {} would go on running and belong to nobody",
+            left.join(", ")
+        ))
+        .hint(format!("`mcp stop {}` first, or leave it running with --yes", left.join(" "))));
     }
     register::update(&workspace, &loaded.inventory, &completed.server)?;
     ui.registered(&completed);

@@ -10,7 +10,7 @@ use crate::{
         dry_run,
         observe::exit_of,
         select,
-        stream::{self, LogOptions},
+        stream::{self, LogEvent, LogOptions},
     },
     render::{LogPrinter, Ui},
 };
@@ -71,10 +71,23 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LogArgs) -> Result<Exit, Command
     let names: Vec<String> = targets.iter().map(|t| t.instance().to_string()).collect();
     let printer = LogPrinter::new(ui, &names, args.raw);
     let cancel = app.cancel(Interrupt::Ends);
-    let troubles = app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|_| {}, |context| {
-        stream::logs(context, &targets, &options, |index, line| printer.line(ui, index, line))
+    let mut exit = Exit::Ok;
+    app.with_fleet(&workspace, &loaded, Interrupt::Ends, &|_| {}, |context| {
+        stream::logs(context, &targets, &options, |index, event| match event {
+            LogEvent::Line(line) => printer.line(ui, index, &line),
+            // Said at once: who follows an incident must not take a host that is gone for a quiet one.
+            LogEvent::Ended(Some(trouble)) => {
+                ui.log_trouble(&names[index], &trouble);
+                exit = exit.or(exit_of(&trouble));
+                true
+            }
+            LogEvent::Ended(None) => {
+                if options.follow && !cancel.is_draining() {
+                    ui.note(&format!("the log of {} ended: its container does not run any more", names[index]));
+                }
+                true
+            }
+        })
     })?;
-    ui.log_troubles(&names, &troubles);
-    let interrupted = if cancel.is_draining() && !ui.reader_left() { Exit::Interrupted } else { Exit::Ok };
-    Ok(troubles.iter().fold(interrupted, |exit, (_, trouble)| exit.or(exit_of(trouble))))
+    Ok(if cancel.is_draining() && !ui.reader_left() { exit.or(Exit::Interrupted) } else { exit })
 }

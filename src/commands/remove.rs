@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{App, Interrupt, add::server_name};
 use crate::{
+    domain::Instance,
     error::{CommandError, Exit},
     operations::{
         forget::{self, Forgotten},
@@ -33,6 +34,11 @@ pub struct RemoveArgs {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
+    if args.name.contains(['@', '*', '?']) {
+        let name = args.name.split('@').next().unwrap_or_default();
+        return Err(CommandError::usage(format!("remove forgets one whole server, by its name, not {:?}", args.name))
+            .hint(format!("to take it off a host: `mcp edit {name} --host …` with the hosts that are to keep it")));
+    }
     let name = server_name(&args.name)?;
     // Selecting by name says "did you mean" when there is no such server.
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
@@ -41,7 +47,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, Comm
     let what = match (args.stop, args.keep) {
         (true, _) => format!("stop and remove {} and forget {name}", places.join(", ")),
         (_, true) => format!("forget {name} and leave {} as they are", places.join(", ")),
-        _ => format!("forget {name}"),
+        _ => format!("forget {name} and remove its stopped containers"),
     };
     if app.global.dry_run {
         ui.note(&format!("would {what}"));
@@ -52,15 +58,30 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, Comm
     }
     if !args.keep {
         let progress = Progress::new(ui, "remove");
-        let results =
+        let containers = |act| {
             app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-                forget::containers(context, &targets, args.stop)
-            })?;
+                forget::containers(context, &targets, args.stop, act)
+            })
+        };
+        let mut results = containers(false)?;
+        let is_clear = |(_, f): &(Instance, Forgotten)| matches!(f, Forgotten::NoContainer | Forgotten::Removed);
+        if results.iter().all(is_clear) && results.iter().any(|(_, f)| matches!(f, Forgotten::Removed)) {
+            results = containers(true)?;
+        }
         let running: Vec<String> =
             results.iter().filter(|(_, f)| matches!(f, Forgotten::Runs)).map(|(i, _)| i.to_string()).collect();
         if !running.is_empty() {
             return Err(CommandError::failed(format!("{name} was not removed: it runs as {}", running.join(", ")))
                 .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
+        }
+        let foreign: Vec<String> =
+            results.iter().filter(|(_, f)| matches!(f, Forgotten::Foreign)).map(|(i, _)| i.to_string()).collect();
+        if !foreign.is_empty() {
+            return Err(CommandError::failed(format!(
+                "{name} was not removed: the container of {} was made by somebody else and differs from what is registered",
+                foreign.join(", ")
+            ))
+            .hint(format!("`mcp remove {name} --keep` forgets the server and leaves that container as it is")));
         }
         let troubles: Vec<_> = results
             .iter()

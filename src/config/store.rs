@@ -210,8 +210,16 @@ impl Workspace {
     pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let _lock = self.lock()?;
         let path = self.dir().join(STATE);
-        let text = text(&path, STATE)?;
-        let mut state = match text.as_deref().map(|text| State::parse(text, STATE)) {
+        // A file that is no text is as broken as one that is no YAML.
+        let (text, parsed) = match text(&path, STATE) {
+            Ok(text) => {
+                let parsed = text.as_deref().map(|text| State::parse(text, STATE));
+                (text, parsed)
+            }
+            Err(StoreError::Config(errors)) => (None, Some(Err(errors))),
+            Err(error) => return Err(error),
+        };
+        let mut state = match parsed {
             None => State::default(),
             Some(Ok(state)) => state,
             Some(Err(_)) => {

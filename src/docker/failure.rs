@@ -191,6 +191,15 @@ fn undecorated(line: &str) -> &str {
     bare.strip_suffix('.').unwrap_or(bare)
 }
 
+/// Whether `line` is docker's own complaint rather than something a container may have logged.
+#[must_use]
+pub fn is_complaint(line: &str) -> bool {
+    let starts =
+        ["Error response from daemon", "Error: No such container", "invalid value for ", "unknown flag", "sh: "];
+    starts.iter().any(|start| line.starts_with(start))
+        || classify(1, line).is_some_and(|failure| failure.kind.concerns_the_host())
+}
+
 /// The versions a host runs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Versions {

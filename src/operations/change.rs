@@ -124,7 +124,10 @@ fn foreign(registered: &Registered<'_>, drifts: &[Drift]) -> Trouble {
     let differences: Vec<String> = drifts
         .iter()
         .take(3)
-        .map(|d| format!("{} is {}, registered is {}", d.field, d.running, d.registered))
+        .map(|d| {
+            let text = |value: &str| if value.is_empty() { "none".to_owned() } else { value.to_owned() };
+            format!("{}: it has {}, registered is {}", d.field, text(&d.running), text(&d.registered))
+        })
         .collect();
     Trouble::failed(
         format!("the name {} is taken by a container that differs: {}", registered.container, differences.join("; ")),

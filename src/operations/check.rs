@@ -6,39 +6,52 @@ use super::{
     hosts::Finding,
     registered::{check as check_strings, conflicts},
 };
+use std::cell::RefCell;
+
 use crate::{
-    config::{self, store::Workspace},
-    domain::plural,
+    config::{self, inventory::Inventory, store::Workspace},
+    domain::{Server, plural},
 };
 
 /// Checks all three files of `workspace`.
 #[must_use]
 pub fn check(workspace: &Workspace) -> Vec<Finding> {
     let wrong = |what: String| Finding { ok: false, what, fix: None };
+    // Servers are compared with each other even while others, or the state, are broken: everything is said at once.
+    let servers = RefCell::new(vec![]);
+    let gather = |server: &Server| {
+        servers.borrow_mut().push(server.clone());
+        check_strings(server)
+    };
     let mut findings: Vec<Finding> =
-        config::check(workspace.context(), &check_strings).into_iter().map(|error| wrong(error.to_string())).collect();
+        config::check(workspace.context(), &gather).into_iter().map(|error| wrong(error.to_string())).collect();
+    let hosts = std::fs::read_to_string(workspace.dir().join("hosts.yaml"));
+    let inventory = match &hosts {
+        Ok(text) => Inventory::parse(text, "hosts.yaml", workspace.context()).ok(),
+        Err(_) => Some(Inventory::implicit_localhost()),
+    };
+    if let Some(inventory) = inventory {
+        findings.extend(
+            conflicts(&servers.borrow(), &inventory)
+                .into_iter()
+                .map(|(server, why)| wrong(format!("servers.yaml: servers.{server}.command: {why}"))),
+        );
+    }
     if !findings.is_empty() {
         return findings;
     }
     match workspace.load(&check_strings) {
         Ok(loaded) => {
-            findings.extend(
-                conflicts(&loaded.registry, &loaded.inventory)
-                    .into_iter()
-                    .map(|(server, why)| wrong(format!("servers.yaml: servers.{server}.command: {why}"))),
+            let (hosts, servers) = (loaded.inventory.hosts().len(), loaded.registry.servers().len());
+            let instances = loaded.registry.instances(&loaded.inventory).len();
+            let what = format!(
+                "{}: {}, {}, {}",
+                workspace.dir().display(),
+                plural(hosts, "host"),
+                plural(servers, "server"),
+                plural(instances, "instance")
             );
-            if findings.is_empty() {
-                let (hosts, servers) = (loaded.inventory.hosts().len(), loaded.registry.servers().len());
-                let instances = loaded.registry.instances(&loaded.inventory).len();
-                let what = format!(
-                    "{}: {}, {}, {}",
-                    workspace.dir().display(),
-                    plural(hosts, "host"),
-                    plural(servers, "server"),
-                    plural(instances, "instance")
-                );
-                findings.push(Finding { ok: true, what, fix: None });
-            }
+            findings.push(Finding { ok: true, what, fix: None });
         }
         Err(error) => findings.push(wrong(error.to_string())),
     }

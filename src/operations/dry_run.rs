@@ -35,7 +35,6 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
     let mut steps = vec![];
     for (host, targets) in by_host(targets) {
         let registered = understand(&targets)?;
-        steps.push(look(&registered));
         for r in &registered {
             let mut step = |when: &str, decision: &Decision| {
                 if let Some(command) = decision.code(r) {
@@ -66,6 +65,8 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
                 }
             }
         }
+        // The look comes first on the host; here it would hide the strings that matter.
+        steps.push(look(&registered));
     }
     Ok(steps)
 }

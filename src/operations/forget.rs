@@ -4,7 +4,13 @@
 
 use std::time::Duration;
 
-use super::{Context, Trouble, observe, registered::say, select::Target};
+use super::{
+    Context, Trouble,
+    change::{Ownership, ownership},
+    observe,
+    registered::say,
+    select::Target,
+};
 use crate::{
     docker::{command, inspect::ContainerState},
     domain::Instance,
@@ -21,13 +27,16 @@ pub enum Forgotten {
     Removed,
     /// It runs, so it was left.
     Runs,
+    /// Somebody else made it, and it differs from what is registered, so it was left.
+    Foreign,
     /// It could not be looked at or removed.
     Trouble(Trouble),
 }
 
 const ALLOWED: Duration = Duration::from_secs(120);
 
-/// Removes the containers of `targets`: running ones only with `stop`, by their stop string first.
+/// Removes the containers of `targets` that are theirs: running ones only with `stop`, by their stop string first. Without
+/// `act` it only looks, and says what would become of each: what cannot go on one host should keep what could go on another.
 ///
 /// # Errors
 /// Only when nothing could be begun.
@@ -35,6 +44,7 @@ pub fn containers(
     context: &Context<'_>,
     targets: &[Target<'_>],
     stop: bool,
+    act: bool,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
     let answers = context.on_each_host(targets, |session, registered| {
         let host = session.host();
@@ -54,8 +64,15 @@ pub fn containers(
                         container.state,
                         ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
                     );
+                    let record = context.state.instances.get(&r.target.instance());
+                    if matches!(ownership(r, record, container), Ownership::Foreign(_)) {
+                        return (Forgotten::Foreign, None);
+                    }
                     if alive && !stop {
                         return (Forgotten::Runs, None);
+                    }
+                    if !act {
+                        return (Forgotten::Removed, None);
                     }
                     let remove = say(&command::force_remove(&r.container), host);
                     let exists = say(&command::exists(&r.container), host);

@@ -71,13 +71,13 @@ pub struct DriftRow {
     pub running: String,
 }
 
+pub(super) fn or_none(text: String) -> String {
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
 impl From<Drift> for DriftRow {
     fn from(drift: Drift) -> Self {
-        Self {
-            field: drift.field.to_string(),
-            registered: drift.registered.to_string(),
-            running: drift.running.to_string(),
-        }
+        Self { field: drift.field.to_string(), registered: or_none(drift.registered), running: or_none(drift.running) }
     }
 }
 
@@ -149,7 +149,7 @@ pub fn get(
             })),
         }
     }
-    Ok((answer, observe::remember(context, records)))
+    Ok((answer, observe::remember_looks(context, records)))
 }
 
 fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {

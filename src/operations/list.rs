@@ -91,7 +91,7 @@ pub fn list(
         }
     }
     answer.sort();
-    let warnings = observe::remember(context, records);
+    let warnings = observe::remember_looks(context, records);
     Ok((answer, warnings))
 }
 

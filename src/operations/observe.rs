@@ -11,7 +11,7 @@ use super::{
     registered::{Registered, say},
 };
 use crate::{
-    config::state::Record,
+    config::state::{Record, State},
     docker::{
         command,
         inspect::{Container, parse},
@@ -142,16 +142,44 @@ pub fn unanswered(instance: &Instance, record: Option<&Record>, trouble: &Troubl
     status
 }
 
+/// Writes what was only looked at into the state: another `mcp` may have changed the same container since this one began, so what
+/// it wrote of its making and its stop is kept, and a newer look wins.
+pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<String> {
+    write(context, records, |state, instance, mut record| {
+        if let Some(fresh) = state.instances.get(&instance) {
+            if fresh.status.last_check > record.status.last_check {
+                return;
+            }
+            if fresh.container_id == record.container_id {
+                record.command_hash.clone_from(&fresh.command_hash);
+                record.stopped_by.clone_from(&fresh.stopped_by);
+            }
+        }
+        state.instances.insert(instance, record);
+    })
+}
+
 /// Writes `records` into the state. The hosts are the truth, so trouble with the file is a warning.
 pub(super) fn remember(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<String> {
+    write(context, records, |state, instance, record| {
+        state.instances.insert(instance, record);
+    })
+}
+
+fn write(
+    context: &Context<'_>,
+    records: Vec<(Instance, Record)>,
+    put: impl Fn(&mut State, Instance, Record),
+) -> Vec<String> {
     if records.is_empty() {
         return vec![];
     }
-    match context.workspace.update_state(|state| {
-        for (instance, record) in &records {
-            state.instances.insert(instance.clone(), record.clone());
+    let written = context.workspace.update_state(|state| {
+        for (instance, record) in records {
+            put(state, instance, record);
         }
-    }) {
+    });
+    match written {
         Ok(()) => vec![],
         Err(error) => vec![format!("the state was not written: {error}")],
     }

@@ -8,10 +8,11 @@ use crate::{
         edit::{self, Value},
         inventory::Inventory,
         registry::{Registry, placed},
+        state::State,
         store::{StoreError, Workspace},
     },
     docker::run_string::{RunString, complete as complete_string},
-    domain::{HostName, Server, ServerName},
+    domain::{HostName, Server, ServerName, Status},
     error::{CommandError, Exit},
 };
 
@@ -46,6 +47,21 @@ pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
 #[must_use]
 pub fn port_follows_command(server: &Server) -> bool {
     RunString::parse(&server.command).is_ok_and(|run| run.first_published_port() == server.port)
+}
+
+/// Instances that run, as far as is remembered, and that `after` no longer names: it gives their container another name, or
+/// is not placed on their host.
+#[must_use]
+pub fn left_behind(before: &Server, after: &Server, inventory: &Inventory, state: &State) -> Vec<String> {
+    let name = |server: &Server| RunString::parse(&server.command).ok()?.container_name().map(str::to_owned);
+    let renamed = name(before) != name(after);
+    let stays = placed(after, inventory).unwrap_or_default();
+    let instances = state.instances.iter().filter(|(instance, record)| {
+        instance.server == before.name
+            && record.status.status == Status::Running
+            && (renamed || !stays.contains(&instance.host))
+    });
+    instances.map(|(instance, _)| instance.to_string()).collect()
 }
 
 /// Writes a new server into `servers.yaml`.
@@ -87,7 +103,9 @@ fn write(
             let before = parse(text, inventory)?;
             let new = change(text, &before)?;
             let after = parse(&new, inventory)?;
-            if let Some((_, why)) = conflicts(&after, inventory).into_iter().find(|(name, _)| *name == server.name) {
+            if let Some((_, why)) =
+                conflicts(after.servers(), inventory).into_iter().find(|(name, _)| *name == server.name)
+            {
                 let mut error = CommandError::usage(format!("cannot register {}", server.name));
                 error.causes.push(why);
                 return Err(error.into());
@@ -104,7 +122,7 @@ fn write(
 /// Everything that is wrong in it.
 pub fn validate(text: &str, inventory: &Inventory) -> Result<(), CommandError> {
     let registry = parse(text, inventory)?;
-    let found = conflicts(&registry, inventory);
+    let found = conflicts(registry.servers(), inventory);
     if found.is_empty() {
         return Ok(());
     }

@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::select::Target;
 use crate::{
-    config::{inventory::Inventory, registry::Registry},
+    config::{inventory::Inventory, registry::placed},
     docker::{
         command::{self, DockerCommand},
         registered,
         run_string::{RunString, with_program},
+        shell,
     },
     domain::{Docker, Host, HostName, Server, ServerName},
 };
@@ -125,7 +126,13 @@ pub fn stats(server: &Server, container: &str) -> String {
 pub fn check(server: &Server) -> Vec<(&'static str, String)> {
     let mut wrong = vec![];
     match RunString::parse(&server.command) {
-        Err(error) => wrong.push(("command", format!("{error}; {}", error.hint()))),
+        Err(error) => wrong.push(("command", format!("{}; {}", whole(&error), error.hint()))),
+        Ok(_) if chooses_an_engine(&server.command) => wrong.push((
+            "command",
+            "it chooses an engine, which only this string would ask; leave out what stands between `docker` and `run`, and \
+             write it into hosts.NAME.docker"
+                .to_owned(),
+        )),
         Ok(run) if run.container_name().is_none() => {
             wrong.push(("command", format!("it has no --name; add --name {}", server.name)));
         }
@@ -137,26 +144,40 @@ pub fn check(server: &Server) -> Vec<(&'static str, String)> {
         ("stats", registered::Kind::Stats, &server.stats),
     ] {
         if let Some(Err(error)) = text.as_ref().map(|text| registered::check(kind, text)) {
-            wrong.push((key, format!("{error}; {}", error.hint())));
+            wrong.push((key, format!("{}; {}", whole(&error), error.hint())));
         }
     }
     wrong
 }
 
+/// An error with all its causes, on one line.
+fn whole(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}
+
+/// Whether flags of docker itself (`-H`, `--context`) stand before `run`: the commands derived from the name would not have them.
+fn chooses_an_engine(command: &str) -> bool {
+    shell::split(command).is_ok_and(|words| words.get(1).is_some_and(|word| word.value.starts_with('-')))
+}
+
 /// Two instances on one host that cannot both run: the later server, and why.
 #[must_use]
-pub fn conflicts(registry: &Registry, inventory: &Inventory) -> Vec<(ServerName, String)> {
+pub fn conflicts(servers: &[Server], inventory: &Inventory) -> Vec<(ServerName, String)> {
     let mut found = vec![];
     let parsed: Vec<(&Server, RunString)> =
-        registry.servers().iter().filter_map(|s| Some((s, RunString::parse(&s.command).ok()?))).collect();
-    let instances = registry.instances(inventory);
-    let on = |server: &Server| -> BTreeSet<&HostName> {
-        instances.iter().filter(|i| i.server == server.name).map(|i| &i.host).collect()
-    };
+        servers.iter().filter_map(|s| Some((s, RunString::parse(&s.command).ok()?))).collect();
+    let on =
+        |server: &Server| -> BTreeSet<HostName> { placed(server, inventory).unwrap_or_default().into_iter().collect() };
     for (index, (later, run)) in parsed.iter().enumerate() {
         let hosts = on(later);
         for (earlier, other) in &parsed[..index] {
-            let Some(host) = on(earlier).intersection(&hosts).next().copied() else { continue };
+            let Some(host) = on(earlier).intersection(&hosts).next().cloned() else { continue };
             if run.container_name().is_some() && run.container_name() == other.container_name() {
                 let name = run.container_name().unwrap_or_default();
                 found.push((

@@ -8,11 +8,11 @@ use regex::Regex;
 
 use super::{Context, Trouble, act::understand, registered::Registered, select::Target};
 use crate::{
-    docker::{command, shell::quote},
+    docker::{command, failure::is_complaint, shell::quote},
     domain::Host,
     error::CommandError,
-    fleet::HostError,
-    transport::{End, ShellScript, Stream},
+    fleet::{HostError, Session},
+    transport::{End, ShellScript, Stream, TransportErrorKind},
 };
 
 /// What of the logs is read.
@@ -35,80 +35,104 @@ pub struct LogOptions {
 /// Longest line handed over in one piece, in bytes; a longer one is cut in pieces.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Reads the logs of `targets`; `line` gets the index of the target and the line, and says `false` to end.
+/// What comes from one of the targets.
+#[derive(Debug)]
+pub enum LogEvent {
+    /// A line of its log.
+    Line(String),
+    /// There will be no more lines; with the reason when there should have been.
+    Ended(Option<Trouble>),
+}
+
+/// Reads the logs of `targets`; `take` gets the index of a target and what came from it, as it comes, and says `false` to
+/// end.
 ///
 /// # Errors
-/// Only when nothing could be begun. Each target's own trouble comes back beside its index.
+/// Only when nothing could be begun. Each target's own trouble is an event.
 pub fn logs(
     context: &Context<'_>,
     targets: &[Target<'_>],
     options: &LogOptions,
-    mut line: impl FnMut(usize, &str) -> bool,
-) -> Result<Vec<(usize, Trouble)>, CommandError> {
+    mut take: impl FnMut(usize, LogEvent) -> bool,
+) -> Result<(), CommandError> {
     let registered = understand(targets)?;
-    let (sender, receiver) = mpsc::sync_channel::<(usize, String)>(1024);
-    let work: Vec<(&Host, Work<'_>)> =
-        registered.iter().enumerate().map(|(index, r)| (r.target.host, (index, r, sender.clone()))).collect();
+    let (sender, receiver) = mpsc::sync_channel(1024);
+    let work: Vec<(&Host, Work<'_>)> = registered
+        .iter()
+        .enumerate()
+        .map(|(index, r)| (r.target.host, Work { index, registered: r, sender: sender.clone() }))
+        .collect();
     drop(sender);
     let outcomes = std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
-            let outcomes = context.fleet.run(&work, |session, (index, r, sender)| {
-                let script = ShellScript { text: script(r, options), sensitive: !r.target.host.env.is_empty() };
-                let mut out = Lines::new(*index, sender, options.grep.as_ref());
-                let mut err = Lines::new(*index, sender, options.grep.as_ref());
-                let mut said = String::new();
-                let end = session.stream(&script, ALLOWED, &mut |stream, bytes| {
-                    if stream == Stream::Stderr && said.len() < 2000 {
-                        said.push_str(&String::from_utf8_lossy(bytes));
-                    }
-                    match stream {
-                        Stream::Stdout => out.take(bytes),
-                        Stream::Stderr => err.take(bytes),
-                    }
-                })?;
-                out.finish();
-                err.finish();
-                Ok(match end {
-                    End::Exit(0) | End::Stopped => None,
-                    End::Exit(code) => Trouble::docker(Some(code), &said),
-                    End::Signal(_) | End::Unsaid => Trouble::docker(None, &said),
-                })
+            let outcomes = context.fleet.run(&work, |session, work| {
+                let ended = work.read(session, options);
+                // Nobody receives any more when the reader has left.
+                let _ = work.sender.send((work.index, LogEvent::Ended(ended)));
+                Ok(())
             });
             // The senders live in `work`; the receiver below ends when they are gone.
             drop(work);
             outcomes
         });
-        let mut reads = true;
-        while let Ok((index, text)) = receiver.recv() {
-            if reads && !line(index, &text) {
-                reads = false;
+        while let Ok((index, event)) = receiver.recv() {
+            if !take(index, event) {
                 context.fleet.cancel.abandon();
-            }
-            if !reads {
                 break;
             }
         }
         drop(receiver);
         reading.join()
     });
-    let outcomes = outcomes
+    outcomes
         .map_err(|_| CommandError::failed("a worker ended unexpectedly"))?
         .map_err(|e| CommandError::failed("cannot start the workers").because(&e))?;
-    Ok(registered
-        .iter()
-        .zip(outcomes)
-        .enumerate()
-        .filter_map(|(index, (r, outcome))| match outcome.result {
-            Ok(None) => None,
-            Ok(Some(trouble)) => Some((index, trouble)),
-            Err(HostError::Transport(e)) if matches!(*e.kind, crate::transport::TransportErrorKind::Cancelled) => None,
-            Err(error) => Some((index, Trouble::host(&error, r.target.host))),
-        })
-        .collect())
+    Ok(())
 }
 
-/// The index of a target, the target, and where its lines go.
-type Work<'a> = (usize, &'a Registered<'a>, mpsc::SyncSender<(usize, String)>);
+/// One target, and where what comes from it goes.
+struct Work<'a> {
+    index: usize,
+    registered: &'a Registered<'a>,
+    sender: mpsc::SyncSender<(usize, LogEvent)>,
+}
+
+impl Work<'_> {
+    /// Reads one log to its end and says why it ended, when that is trouble.
+    fn read(&self, session: &mut Session<'_>, options: &LogOptions) -> Option<Trouble> {
+        let host = session.host();
+        let script = ShellScript { text: script(self.registered, options), sensitive: !host.env.is_empty() };
+        let mut out = Lines::new(self.index, &self.sender, options.grep.as_ref());
+        let mut err = Lines::new(self.index, &self.sender, options.grep.as_ref());
+        let mut said = String::new();
+        let mut is_docker_s = false;
+        let end = session.stream(&script, ALLOWED, &mut |stream, bytes| {
+            if stream == Stream::Stdout {
+                return out.take(bytes);
+            }
+            // A container's standard error comes on the same stream as docker's own complaints, which come first and alone.
+            if said.is_empty() && !out.has_sent() {
+                is_docker_s = is_complaint(&String::from_utf8_lossy(bytes));
+            }
+            if said.len() < LONGEST_COMPLAINT {
+                said.push_str(&String::from_utf8_lossy(bytes));
+            }
+            is_docker_s || err.take(bytes)
+        });
+        out.finish();
+        err.finish();
+        match end {
+            Ok(End::Exit(0) | End::Stopped) => None,
+            Ok(End::Exit(code)) => Trouble::docker(Some(code), &said),
+            Ok(End::Signal(_) | End::Unsaid) => Trouble::docker(None, &said),
+            Err(HostError::Transport(e)) if matches!(*e.kind, TransportErrorKind::Cancelled) => None,
+            Err(error) => Some(Trouble::host(&error, host)),
+        }
+    }
+}
+
+/// Most bytes of standard error kept to find the reason of a failure in.
+const LONGEST_COMPLAINT: usize = 2000;
 
 /// Time until the stream must run.
 const ALLOWED: Duration = Duration::from_secs(30);
@@ -148,14 +172,19 @@ pub fn command_of(r: &Registered<'_>, options: &LogOptions) -> String {
 /// Cuts a stream of bytes into lines.
 struct Lines<'a> {
     index: usize,
-    sender: &'a mpsc::SyncSender<(usize, String)>,
+    sender: &'a mpsc::SyncSender<(usize, LogEvent)>,
     grep: Option<&'a Regex>,
     rest: Vec<u8>,
+    has_sent: bool,
 }
 
 impl<'a> Lines<'a> {
-    fn new(index: usize, sender: &'a mpsc::SyncSender<(usize, String)>, grep: Option<&'a Regex>) -> Self {
-        Self { index, sender, grep, rest: vec![] }
+    fn new(index: usize, sender: &'a mpsc::SyncSender<(usize, LogEvent)>, grep: Option<&'a Regex>) -> Self {
+        Self { index, sender, grep, rest: vec![], has_sent: false }
+    }
+
+    fn has_sent(&self) -> bool {
+        self.has_sent
     }
 
     fn take(&mut self, bytes: &[u8]) -> bool {
@@ -180,7 +209,8 @@ impl<'a> Lines<'a> {
         if self.grep.is_some_and(|grep| !grep.is_match(&text)) {
             return true;
         }
-        self.sender.send((self.index, text)).is_ok()
+        self.has_sent = true;
+        self.sender.send((self.index, LogEvent::Line(text))).is_ok()
     }
 
     fn finish(&mut self) {
@@ -194,6 +224,13 @@ impl<'a> Lines<'a> {
 mod tests {
     use super::*;
 
+    fn line((index, event): (usize, LogEvent)) -> (usize, String) {
+        match event {
+            LogEvent::Line(text) => (index, text),
+            LogEvent::Ended(_) => panic!("it has not ended"),
+        }
+    }
+
     #[test]
     fn lines_come_whole_however_the_bytes_are_cut() {
         let (sender, receiver) = mpsc::sync_channel(10);
@@ -203,7 +240,7 @@ mod tests {
         }
         lines.finish();
         drop(sender);
-        let got: Vec<(usize, String)> = receiver.iter().collect();
+        let got: Vec<(usize, String)> = receiver.iter().map(line).collect();
         let expected = ["one", "two", "", "last"].map(|l| (3, l.to_owned()));
         assert_eq!(got, expected);
     }
@@ -222,7 +259,7 @@ mod tests {
         let grep = Regex::new("ERR(OR)?")?;
         let mut lines = Lines::new(0, &sender, Some(&grep));
         lines.take(b"fine\nan ERROR here\nERR\nerr\n");
-        assert_eq!(receiver.try_iter().map(|(_, l)| l).collect::<Vec<_>>(), ["an ERROR here", "ERR"]);
+        assert_eq!(receiver.try_iter().map(|event| line(event).1).collect::<Vec<_>>(), ["an ERROR here", "ERR"]);
         Ok(())
     }
 }

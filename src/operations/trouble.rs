@@ -62,8 +62,7 @@ impl Trouble {
     #[must_use]
     pub fn engine(failure: &EngineFailure) -> Self {
         let detail = match failure.kind {
-            // The shell's own words ("sh: 1: docker: not found") name a line number, not the trouble.
-            EngineFailureKind::NoCli => "there is no docker command on this host".to_owned(),
+            EngineFailureKind::NoCli => format!("the docker command does not run on this host: {}", failure.detail),
             _ => format!("docker: {}", failure.detail),
         };
         Self::failed(detail, Some(failure.hint().to_owned()).filter(|hint| !hint.is_empty()))

@@ -56,11 +56,9 @@ impl Ui {
         self.note("dry run: no host was asked, nothing was touched");
     }
 
-    /// Prints the logs that could not be read.
-    pub fn log_troubles(&mut self, names: &[String], troubles: &[(usize, Trouble)]) {
-        self.troubles(troubles.iter().map(|(index, trouble)| {
-            (format!("cannot read the log of {}", names.get(*index).map_or("?", String::as_str)), trouble)
-        }));
+    /// Prints why a log could not be read, or ended.
+    pub fn log_trouble(&mut self, instance: &str, trouble: &Trouble) {
+        self.troubles(std::iter::once((format!("cannot read the log of {instance}"), trouble)));
     }
 
     /// Prints troubles, each with what it was about.

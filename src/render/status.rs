@@ -86,5 +86,8 @@ impl Ui {
 
 /// How old a record is.
 pub(super) fn age(status: &ServerStatus, now: Timestamp) -> String {
+    if status.last_check == Timestamp::UNIX_EPOCH {
+        return "-".to_owned();
+    }
     words::duration(u64::try_from(now.as_second() - status.last_check.as_second()).unwrap_or(0))
 }

@@ -1,28 +1,48 @@
 //! Tables that fit the terminal.
 //!
-//! Boundary: rows of text in, lines out; columns never wrap, the widest give way first.
+//! Boundary: rows of text in, lines out. On a terminal columns without any value are left out, long texts give way and names
+//! do not.
 
-use comfy_table::{ContentArrangement, Row, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, TableStyle, Width};
+
+/// Columns that may be cut when the terminal is too narrow; the others say which row it is.
+const ELASTIC: [&str; 7] = ["MESSAGE", "NOTE", "IMAGE", "COMMAND", "GROUPS", "TARGET", "CONTAINER"];
+
+/// Columns that are shown even without any value, because their place is where people look.
+const ALWAYS: [&str; 5] = ["NAME", "HOST", "STATUS", "RESULT", "MESSAGE"];
+
+/// Narrowest an elastic column gets.
+const LEAST: u16 = 8;
 
 /// Lays `rows` out under `header` within `width` columns; `None` lets them be as wide as they are (output to a file).
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, width: Option<usize>) -> String {
+    let shown: Vec<usize> = (0..header.len())
+        .filter(|column| width.is_none() || ALWAYS.contains(&header[*column]) || has_value(&rows, *column))
+        .collect();
     let mut table = Table::new();
     table.load_style(TableStyle::new());
-    let width = width.and_then(|w| u16::try_from(w).ok());
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    } else {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table.set_header(Row::from(header.to_vec()));
+    match width.and_then(|w| u16::try_from(w).ok()) {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    let mut first = Row::from(shown.iter().map(|column| header[*column]).collect::<Vec<_>>());
+    first.max_height(1);
+    table.set_header(first);
     for row in rows {
-        let mut row = Row::from(row);
+        let mut row = Row::from(shown.iter().map(|column| row[*column].clone()).collect::<Vec<_>>());
         row.max_height(1);
         table.add_row(row);
     }
-    let last = header.len().saturating_sub(1);
+    let last = shown.len().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index == last { 0 } else { 2 }));
+        if width.is_some() {
+            column.set_constraint(if ELASTIC.contains(&header[shown[index]]) {
+                ColumnConstraint::LowerBoundary(Width::Fixed(LEAST))
+            } else {
+                ColumnConstraint::ContentWidth
+            });
+        }
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -32,27 +52,47 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, width: Option<usize
     text
 }
 
+fn has_value(rows: &[Vec<String>], column: usize) -> bool {
+    rows.iter().any(|row| !matches!(row[column].as_str(), "" | "-"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HEADER: [&str; 4] = ["NAME", "STATUS", "CPU", "MESSAGE"];
+
     fn rows() -> Vec<Vec<String>> {
+        let long = "a very long message that will not fit in forty columns";
         vec![
-            vec!["finance".into(), "running".into(), "a very long message that will not fit in forty columns".into()],
-            vec!["x".into(), "stopped".into(), String::new()],
+            vec!["finance".into(), "running".into(), "-".into(), long.into()],
+            vec!["x".into(), "stopped".into(), "-".into(), String::new()],
         ]
     }
 
     #[test]
     fn a_table_keeps_one_line_per_row_and_fits_the_width() {
-        let text = table(&["NAME", "STATUS", "MESSAGE"], rows(), Some(40));
+        let text = table(&HEADER, rows(), Some(40));
         assert_eq!(text.lines().count(), 3);
         assert!(text.lines().all(|l| console::measure_text_width(l) <= 40), "{text}");
     }
 
     #[test]
+    fn names_and_states_are_whole_however_narrow_the_terminal_is() {
+        let text = table(&HEADER, rows(), Some(12));
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("finance  running"), "{text}");
+    }
+
+    #[test]
+    fn a_column_without_any_value_is_left_out_on_a_terminal_only() {
+        assert!(!table(&HEADER, rows(), Some(80)).contains("CPU"));
+        assert!(table(&HEADER, rows(), None).contains("CPU"));
+    }
+
+    #[test]
     fn a_table_for_a_file_cuts_nothing() {
-        let text = table(&["NAME", "STATUS", "MESSAGE"], rows(), None);
+        let text = table(&HEADER, rows(), None);
         assert!(text.contains("will not fit in forty columns"), "{text}");
     }
 }

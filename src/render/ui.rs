@@ -37,6 +37,7 @@ pub struct Ui {
     color_err: bool,
     width: Option<usize>,
     broken_pipe: bool,
+    write_error: Option<String>,
 }
 
 impl Ui {
@@ -59,6 +60,7 @@ impl Ui {
             color_err: err && !plain,
             width,
             broken_pipe: false,
+            write_error: None,
         }
     }
 
@@ -81,11 +83,20 @@ impl Ui {
     /// Writes `text` to stdout as it is. Says `false` when nobody reads it any more.
     pub fn answer(&mut self, text: &str) -> bool {
         let mut out = std::io::stdout().lock();
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-            // `mcp list | head -1`: the reader has what it wanted; that is no error.
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // `mcp list | head -1`: the reader has what it wanted; that is no error. A full disk is.
+            if error.kind() != std::io::ErrorKind::BrokenPipe && self.write_error.is_none() {
+                self.write_error = Some(error.to_string());
+            }
             self.broken_pipe = true;
         }
         !self.broken_pipe
+    }
+
+    /// Why the answer could not be written, if it could not; a reader that left is no reason.
+    #[must_use]
+    pub fn write_error(&self) -> Option<&str> {
+        self.write_error.as_deref()
     }
 
     /// Whether whoever read stdout has gone.

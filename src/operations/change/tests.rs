@@ -62,7 +62,7 @@ fn record(container: &Container, command: &str) -> Record {
     Record {
         status: ServerStatus::bare(name, host, Status::Running, Timestamp::UNIX_EPOCH),
         container_id: Some(container.id.clone()),
-        command_hash: Some(command_hash(command)),
+        command_hash: Some(crate::operations::registered::command_hash(command)),
         stopped_by: None,
     }
 }
