@@ -354,6 +354,12 @@ fn settled_or(
             let options = Options { settle: Duration::ZERO, replace: false, recreate: false };
             judge(context, r, decision, before, before, None, None, options)
         }
+        Decision::Stop => {
+            // The host goes on with it, so the end that comes is our doing and no crash.
+            let (_, mut record) = observe::status_of(context, r, before);
+            record.stopped_by = Some(StoppedBy { who: context.actor.clone(), at: Timestamp::now() });
+            (without_answer(context, r, trouble, Outcome::Unknown), Some(record))
+        }
         _ => (without_answer(context, r, trouble, Outcome::Unknown), None),
     }
 }

@@ -162,9 +162,10 @@ impl Decision {
                 docker(command::start(name))
             ),
             Self::StopAndReplace => {
+                // The registered string runs in the same shell: its $n is not this one's.
                 // A container made with --rm removes itself a moment after its end; its name is free only then.
                 let gone = format!(
-                    "n=0; while {} >/dev/null 2>&1 && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1 || sleep 1; done",
+                    "mcp_n=0; while {} >/dev/null 2>&1 && [ $mcp_n -lt 100 ]; do mcp_n=$((mcp_n+1)); sleep 0.1 || sleep 1; done",
                     docker(command::exists(name))
                 );
                 format!("{stop} && {{ {} >/dev/null 2>&1; {gone}; {run}; }}", docker(command::force_remove(name)))

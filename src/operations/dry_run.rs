@@ -42,28 +42,24 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
                     steps.push(DryStep { host: host.name.clone(), instance, when: Some(when.to_owned()), command });
                 }
             };
-            match verb {
-                Verb::Stop => step("running", &Decision::Stop),
-                Verb::Start => {
-                    step("no container", &Decision::Create);
-                    step("stopped, same command", &Decision::Start);
-                    step("stopped, other command", &Decision::Replace);
-                }
-                Verb::Restart => {
-                    if !options.recreate {
-                        step("running, same command", &Decision::Restart);
-                    }
-                    step(
-                        if options.recreate { "running" } else { "running, other command" },
-                        &Decision::StopAndReplace,
-                    );
-                    if !options.recreate {
-                        step("stopped, same command", &Decision::Start);
-                    }
-                    step(if options.recreate { "stopped" } else { "stopped, other command" }, &Decision::Replace);
-                    step("no container", &Decision::Create);
-                }
+            // What `decide` never keeps is never shown as kept.
+            let keeps = !(r.run.removes_itself() || options.recreate);
+            let other = |state: &str| if keeps { format!("{state}, other command") } else { state.to_owned() };
+            if verb == Verb::Stop {
+                step("running", &Decision::Stop);
+                continue;
             }
+            if verb == Verb::Restart {
+                if keeps {
+                    step("running, same command", &Decision::Restart);
+                }
+                step(&other("running"), &Decision::StopAndReplace);
+            }
+            if keeps {
+                step("stopped, same command", &Decision::Start);
+            }
+            step(&other("stopped"), &Decision::Replace);
+            step("no container", &Decision::Create);
         }
         // The look comes first on the host; here it would hide the strings that matter.
         steps.push(look(&registered));

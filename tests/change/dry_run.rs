@@ -12,7 +12,7 @@ fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
     let name = bench.name("a");
     let stop = format!("docker kill --signal=INT {name}");
     bench.entry("b", "edge-1", &bench.scratch.docker_run("b", "", ""), &[&format!("stop: {stop}")]);
-    let steps = |words: &str| -> Vec<(String, String, String)> {
+    let steps = |bench: &Bench<'_>, words: &str| -> Vec<(String, String, String)> {
         let answer = bench.mcp(&format!("{words} --dry-run -o json"));
         assert_eq!(answer.code, Some(0), "{answer:?}");
         let steps: Vec<Value> = serde_json::from_str(&answer.out).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
@@ -26,17 +26,22 @@ fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
         );
     };
 
-    let start = steps("start :a");
+    let start = steps(&bench, "start :a");
     for host in ["edge-1", "edge-2"] {
         has(&start, host, "no container", &command);
         has(&start, host, "stopped, same command", &format!("docker start {name}"));
         has(&start, host, "stopped, other command", &format!("docker rm -f {name} >/dev/null && {command}"));
     }
-    has(&steps("stop :a"), "edge-2", "running", &format!("docker stop {name}"));
-    has(&steps("stop :b"), "edge-1", "running", &stop);
-    has(&steps("restart :a"), "edge-1", "running, same command", &format!("docker restart -- {name}"));
-    let recreate = steps("restart :a --recreate");
+    has(&steps(&bench, "stop :a"), "edge-2", "running", &format!("docker stop {name}"));
+    has(&steps(&bench, "stop :b"), "edge-1", "running", &stop);
+    has(&steps(&bench, "restart :a"), "edge-1", "running, same command", &format!("docker restart -- {name}"));
+    let recreate = steps(&bench, "restart :a --recreate");
     assert!(!recreate.iter().any(|(_, _, command)| command.starts_with("docker restart")), "{recreate:#?}");
+
+    bench.server("brief", "edge-1", "--rm", "");
+    let brief: Vec<(String, String)> = steps(&bench, "restart :brief").into_iter().map(|(_, w, c)| (w, c)).collect();
+    let whens: Vec<&str> = brief.iter().map(|(when, _)| when.as_str()).collect();
+    assert_eq!(whens, ["-", "running", "stopped", "no container"], "one made with --rm is never kept: {brief:#?}");
 
     let answer = bench.mcp("restart --all --dry-run");
     assert_eq!(answer.code, Some(0), "{answer:?}");

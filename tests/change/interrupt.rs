@@ -92,3 +92,18 @@ fn a_second_interrupt_ends_at_once() {
         bench.state(1, "slow") == "running" && bench.started_at(1, "slow") != before
     });
 }
+
+#[test]
+fn a_stop_that_outlives_its_interrupt_is_no_crash() {
+    let bench = slow_and_quick(3);
+    let child = bench.spawn("stop :slow");
+    wait_for_the_stop(&bench);
+    signal(&child, Signal::INT);
+    // Two signals that meet are one: the first has to be taken before the second is sent.
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, Signal::INT);
+    ended(child).says(130, &["1 unknown", "(interrupted)"]);
+    wait_until("the host finishes the stop", || bench.state(1, "slow") == "exited");
+    let listed = bench.listed("slow");
+    assert_eq!((&listed["status"], &listed["exit_code"]), (&"stopped".into(), &137.into()));
+}

@@ -48,6 +48,18 @@ fn recreate_always_makes_a_new_container() {
 }
 
 #[test]
+fn variables_in_a_string_are_the_host_s_shell_s_and_none_of_ours() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "-e \"NONE=$n$D\" -e \"HOME_THERE=$HOME\"", "");
+    for verb in ["start", "restart --recreate"] {
+        bench.report(&format!("{verb} :a --settle 0"), 0);
+        let env = bench.inspect(1, "a", "{{range .Config.Env}}{{println .}}{{end}}");
+        assert!(env.lines().any(|line| line == "NONE="), "{verb}: {env}");
+        assert!(env.lines().any(|line| line.starts_with("HOME_THERE=/")), "{verb}: {env}");
+    }
+}
+
+#[test]
 fn restart_starts_what_is_stopped_or_missing() {
     let mut bench = Bench::new();
     bench.server("stopped", "edge-1", "", "");
