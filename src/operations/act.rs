@@ -196,11 +196,12 @@ impl Plan {
             if settle > 0.0 {
                 script.plain(&format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()));
             }
-            script.plain(&format!("D=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
+            script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
             for r in started {
                 // The names come one a line with a leading slash; a shell pattern finds one without another process.
                 let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
-                let id = script.run(&format!("case \"\n$D\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
+                let id =
+                    script.run(&format!("case \"\n$mcp_down\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
                 plan.logs.insert(r.target.server.name.to_string(), id);
             }
         }
@@ -257,7 +258,8 @@ fn judge(
     let status = report(&instance.server, &instance.host, container, by_mcp, now);
     record.status = status.clone();
 
-    let exit = job.map_or(Some(0), |s| s.exit);
+    // A command whose section did not come back may have done anything.
+    let exit = if decision.action().is_some() { job.and_then(|s| s.exit) } else { Some(0) };
     let stderr = job.map(Section::stderr_text).unwrap_or_default();
     let error = match decision {
         Decision::Refuse(trouble) => Some(trouble.clone()),

@@ -41,8 +41,8 @@ impl UsagePlan {
             registered.iter().filter(|r| r.target.server.stats.is_none()).map(|r| r.container.as_str()).collect();
         let mut samples = vec![];
         if !default.is_empty() {
-            script.plain(&format!("U=$({} 2>/dev/null)", say(&command::names_up(&default), host)));
-            samples.push(format!("[ -z \"$U\" ] || {} $U", say(&command::stats(Vec::<&str>::new()), host)));
+            script.plain(&format!("mcp_up=$({} 2>/dev/null)", say(&command::names_up(&default), host)));
+            samples.push(format!("[ -z \"$mcp_up\" ] || {} $mcp_up", say(&command::stats(Vec::<&str>::new()), host)));
         }
         samples.extend(
             registered

@@ -124,9 +124,9 @@ impl Script {
         let n = id.0;
         let _ = writeln!(
             self.body,
-            "printf '\\n%s {n} begin\\n' \"$M\"; printf '\\n%s {n} begin\\n' \"$M\" >&2\n\
+            "printf '\\n%s {n} begin\\n' \"$mcp_m\"; printf '\\n%s {n} begin\\n' \"$mcp_m\" >&2\n\
              ( {code}\n) </dev/null\n\
-             r=$?; printf '\\n%s {n} end %s\\n' \"$M\" \"$r\"; printf '\\n%s {n} end\\n' \"$M\" >&2"
+             mcp_r=$?; printf '\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_r\"; printf '\\n%s {n} end\\n' \"$mcp_m\" >&2"
         );
         id
     }
@@ -143,9 +143,9 @@ impl Script {
                 // bash's printf writes line by line; dd gathers the block into one write (POSIX dd, `obs=`).
                 let _ = writeln!(
                     self.body,
-                    "{{ o=$( {{ e=$( {{ {code}\n}} 2>&1 1>&3 3>&- </dev/null ); r=$?; }} 3>&1\n\
-                     printf '\\n%s {n} stderr\\n%.{SIDE_BY_SIDE_LIMIT}s\\n%s {n} end %s\\n' \"$M\" \"$e\" \"$M\" \"$r\" )\n\
-                     printf '\\n%s {n} begin\\n%s\\n' \"$M\" \"$o\" | dd obs=8192 2>/dev/null; }} &"
+                    "{{ mcp_o=$( {{ mcp_e=$( {{ {code}\n}} 2>&1 1>&3 3>&- </dev/null ); mcp_r=$?; }} 3>&1\n\
+                     printf '\\n%s {n} stderr\\n%.{SIDE_BY_SIDE_LIMIT}s\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_e\" \"$mcp_m\" \"$mcp_r\" )\n\
+                     printf '\\n%s {n} begin\\n%s\\n' \"$mcp_m\" \"$mcp_o\" | dd obs=8192 2>/dev/null; }} &"
                 );
                 ids.push(id);
             }
@@ -159,11 +159,14 @@ impl Script {
         SectionId(self.sections)
     }
 
-    /// The script as text. The braces make the shell read all of it before it runs any of it.
+    /// The script as text. Its variables begin with `mcp_`, so that `$M` in a registered string is the host's own.
+    /// The braces make the shell read all of it before it runs any of it.
     #[must_use]
     pub fn to_shell(&self) -> ShellScript {
-        let text =
-            format!("{{\nM={}\n{}{}printf '\\n%s done\\n' \"$M\"\nexit 0\n}}\n", self.word, self.head, self.body);
+        let text = format!(
+            "{{\n{}mcp_m={}\n{}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n",
+            self.head, self.word, self.body
+        );
         ShellScript { text, sensitive: self.sensitive }
     }
 
@@ -338,6 +341,23 @@ mod tests {
         assert!(script.to_shell().sensitive);
         for shell in shells() {
             assert_eq!(run(&shell, &script).get(id).unwrap().stdout, value.as_bytes(), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_s_variables_are_its_own_whatever_their_names() {
+        let names = ["M", "e", "o", "r", "n", "D", "U"];
+        let mut script = Script::new();
+        script.export(&names.iter().map(|n| ((*n).to_owned(), format!("value of {n}"))).collect());
+        let code = "echo \"$M|$e|$o|$r|$n|$D|$U\"";
+        let one = script.run(code);
+        let beside = script.side_by_side(&[code.to_owned(), code.to_owned()], 2);
+        let expected = names.map(|n| format!("value of {n}")).join("|");
+        for shell in shells() {
+            let sections = run(&shell, &script);
+            for id in [one, beside[0], beside[1]] {
+                assert_eq!(sections.get(id).unwrap().stdout_text().trim_end(), expected, "{shell:?}");
+            }
         }
     }
 }

@@ -186,7 +186,10 @@ fn a_foreign_container_is_refused_unless_it_may_be_replaced_and_stop_stops_it() 
         let found = with_registered(&registered, &host, |r| decide(verb, options, r, None, Some(&container)));
         match (&found, expected) {
             (Decision::Refuse(trouble), None) => {
-                assert!(trouble.cause.contains("image is example/app:1.0, registered is example/app:2"), "{trouble:?}");
+                assert!(
+                    trouble.cause.contains("image: it has example/app:1.0, registered is example/app:2"),
+                    "{trouble:?}"
+                );
                 let hint = trouble.hint.as_deref().unwrap_or_default();
                 assert!(hint.contains("mcp remove web --keep") && hint.contains("--replace"), "{hint}");
             }
