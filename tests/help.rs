@@ -20,8 +20,21 @@ fn help(words: &[&str]) -> String {
 }
 
 const COMMANDS: [&str; 15] = [
-    "start", "stop", "restart", "list", "get", "log", "add", "remove", "edit", "hosts", "check", "init", "doctor",
-    "completions", "man",
+    "start",
+    "stop",
+    "restart",
+    "list",
+    "get",
+    "log",
+    "add",
+    "remove",
+    "edit",
+    "hosts",
+    "check",
+    "init",
+    "doctor",
+    "completions",
+    "man",
 ];
 
 #[test]

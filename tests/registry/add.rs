@@ -41,8 +41,20 @@ fn the_port_is_the_first_published_one_unless_it_is_said() {
 fn every_field_of_add_is_in_the_file_and_is_read_back() {
     let scratch = Rig::get().scratch();
     let more = [
-        "--tag", "core", "--tag", "no", "--description", "Quotes: 22:22, #1", "--priority", "-3", "--stop",
-        "docker stop -t 3 finance", "--logs", "docker logs finance", "--stats", "docker stats --no-stream finance",
+        "--tag",
+        "core",
+        "--tag",
+        "no",
+        "--description",
+        "Quotes: 22:22, #1",
+        "--priority",
+        "-3",
+        "--stop",
+        "docker stop -t 3 finance",
+        "--logs",
+        "docker logs finance",
+        "--stats",
+        "docker stats --no-stream finance",
     ];
     add(&scratch, "finance", &more, "docker run acme/finance").code(0);
     run(scratch.mcp(&["check"])).code(0);
@@ -152,7 +164,9 @@ fn an_unknown_host_is_an_error_with_a_suggestion_and_no_file() {
 #[test]
 fn a_dry_run_of_add_writes_nothing() {
     let scratch = Rig::get().scratch();
-    add(&scratch, "one", &["--dry-run"], "docker run acme/a").code(0).err("would register one: docker run -d --name one");
+    add(&scratch, "one", &["--dry-run"], "docker run acme/a")
+        .code(0)
+        .err("would register one: docker run -d --name one");
     assert!(!scratch.path().join("servers.yaml").exists());
 }
 

@@ -95,8 +95,16 @@ fn flags_change_an_entry_and_the_rest_of_it_stays() {
     let scratch = Rig::get().scratch();
     scratch.write("servers.yaml", COMMENTED);
     run(scratch.mcp(&[
-        "edit", "finance", "--command", "docker run -p 9090:8080 --name finance acme/finance:2", "--no-tags", "--tag", "new",
-        "--disable", "--priority", "7",
+        "edit",
+        "finance",
+        "--command",
+        "docker run -p 9090:8080 --name finance acme/finance:2",
+        "--no-tags",
+        "--tag",
+        "new",
+        "--disable",
+        "--priority",
+        "7",
     ]))
     .code(0)
     .err("-d");

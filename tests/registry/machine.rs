@@ -109,7 +109,19 @@ fn man_pages_are_troff_one_per_verb() {
 fn every_verb_has_help_with_examples() {
     let rig = Rig::get();
     for verb in [
-        "start", "stop", "restart", "list", "get", "log", "add", "remove", "edit", "check", "init", "doctor", "completions",
+        "start",
+        "stop",
+        "restart",
+        "list",
+        "get",
+        "log",
+        "add",
+        "remove",
+        "edit",
+        "check",
+        "init",
+        "doctor",
+        "completions",
         "man",
     ] {
         let mut command = rig.mcp();

@@ -21,8 +21,12 @@ fn write(directory: &Path, host: &str) {
 #[test]
 fn the_workspace_is_looked_up_in_the_documented_order() {
     let rig = Rig::get();
-    let (flag, variable, current, config) =
-        (workspace_with("by-flag"), workspace_with("by-variable"), workspace_with("by-cwd"), tempfile::tempdir().unwrap());
+    let (flag, variable, current, config) = (
+        workspace_with("by-flag"),
+        workspace_with("by-variable"),
+        workspace_with("by-cwd"),
+        tempfile::tempdir().unwrap(),
+    );
     write(&config.path().join("mcp"), "by-config");
     let empty = tempfile::tempdir().unwrap();
     let hosts = |with_flag: bool, with_variable: bool, directory: &Path| {
@@ -90,8 +94,18 @@ servers:
 ";
     let said = check(hosts, servers, &[]).code(2);
     for part in [
-        "hosts.yaml:3", "defaults.prot", "did you mean \"port\"", "hosts.edge-1.port", "gruops", "did you mean \"groups\"",
-        "web-[9:1]", "comand", "did you mean \"command\"", "servers.search.command", "without `-d`", "servers.search.port",
+        "hosts.yaml:3",
+        "defaults.prot",
+        "did you mean \"port\"",
+        "hosts.edge-1.port",
+        "gruops",
+        "did you mean \"groups\"",
+        "web-[9:1]",
+        "comand",
+        "did you mean \"command\"",
+        "servers.search.command",
+        "without `-d`",
+        "servers.search.port",
     ] {
         assert!(said.out.contains(part), "{part:?} is missing\n{said}");
     }
@@ -99,7 +113,8 @@ servers:
     assert!(list.as_array().unwrap().iter().filter(|f| f["ok"] == false).count() >= 8, "{list:#}");
 
     let good = "version: 1\nhosts:\n  edge-1: {address: 127.0.0.1}\ngroups:\n  stage: {hosts: [edge-1]}\n";
-    let unknown = "version: 1\nservers:\n  search:\n    command: docker run -d --name search acme/s\n    host: egde-1\n";
+    let unknown =
+        "version: 1\nservers:\n  search:\n    command: docker run -d --name search acme/s\n    host: egde-1\n";
     check(good, unknown, &[]).code(2).out("servers.search.host").out("did you mean \"edge-1\"");
     let circle = "version: 1\nhosts:\n  edge-1: {}\ngroups:\n  aa: {children: [bb]}\n  bb: {children: [aa]}\n";
     check(circle, "version: 1\nservers: {}\n", &[]).code(2).out("aa").out("bb");
