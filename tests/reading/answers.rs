@@ -1,14 +1,14 @@
 //! Flags and terminals: `--verbose`, `--quiet`, colour, progress, `--timeout`, passphrases and passwords.
 
 use std::{
-    io::Write,
-    process::{Command, Stdio},
+    io::{Read, Write},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use crate::{
     rig::{Rig, Scratch},
-    said::{Said, run},
+    said::{Said, run, wait_until},
     started,
 };
 
@@ -48,7 +48,10 @@ fn a_host_that_is_frozen_ends_at_the_timeout_with_its_phase() {
     rig.engine("thaw", 2);
 }
 
-/// Runs `mcp` on a terminal of 100 columns, with `typed` as what is typed.
+/// What questions end with.
+const PROMPTS: [&str; 3] = ["[y/N] ", "encrypted: ", "assword: "];
+
+/// Runs `mcp` on a terminal of 100 columns; `typed` is the answer to its question.
 fn on_a_terminal(scratch: &Scratch<'_>, arguments: &[&str], variables: &[(&str, &str)], typed: &str) -> Said {
     let mcp = scratch.mcp(arguments);
     let words = std::iter::once(mcp.get_program()).chain(mcp.get_args());
@@ -57,16 +60,34 @@ fn on_a_terminal(scratch: &Scratch<'_>, arguments: &[&str], variables: &[(&str, 
     command.args(["-qefc", &format!("stty cols 100 rows 30; exec {}", line.join(" ")), "/dev/null"]);
     command.env_clear().envs(mcp.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("TERM", "xterm");
     command.envs(variables.iter().copied()).env("SHELL", "/bin/sh");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    input.write_all(typed.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    drop(input);
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    let mut out = child.stdout.take().unwrap();
+    let mut seen = vec![];
+    let mut byte = [0];
+    let mut typed = Some(typed).filter(|typed| !typed.is_empty());
+    while out.read(&mut byte).unwrap() == 1 {
+        seen.push(byte[0]);
+        // What is typed before a secret question has turned echo off would be shown by the terminal, not by mcp.
+        if PROMPTS.iter().any(|prompt| seen.ends_with(prompt.as_bytes()))
+            && let Some(typed) = typed.take()
+        {
+            if !seen.ends_with(b"[y/N] ") {
+                wait_until("the terminal does not echo", || !echoes(&child));
+            }
+            input.write_all(typed.as_bytes()).unwrap();
+        }
     }
+    let status = child.wait().unwrap();
+    drop(input);
+    Said { code: status.code().unwrap_or(-1), out: String::from_utf8_lossy(&seen).into_owned(), err: String::new() }
+}
+
+/// Whether the terminal that `script` gave its child shows what is typed.
+fn echoes(script: &Child) -> bool {
+    let said = |command: &mut Command| String::from_utf8_lossy(&command.output().unwrap().stdout).trim().to_owned();
+    let terminal = said(Command::new("ps").args(["-o", "tty=", "--ppid", &script.id().to_string()]));
+    !said(Command::new("stty").args(["-a", "-F", &format!("/dev/{terminal}")])).contains(" -echo ")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{register, rig::Rig, said::run, started};
 #[test]
 fn the_tail_the_times_and_the_filter_choose_lines() {
     let scratch = Rig::get().scratch();
-    let server = started(&scratch, "it", "edge-1", "", "--log-lines 120 --exit 0");
+    let server = started(&scratch, "it", "edge-1", "", "--log-lines 120");
     let lines = |arguments: &[&str]| {
         let said = run(scratch.mcp(&[&["log", &server], arguments].concat())).code(0);
         said.out.lines().filter(|line| line.contains("line ")).map(str::to_owned).collect::<Vec<_>>()
@@ -84,7 +84,7 @@ fn control_characters_reach_the_terminal_only_when_asked_for() {
     assert!(raw.out.contains("\u{1b}[31mred\u{7}"), "{raw:?}");
     let shown = run(scratch.mcp(&["log", &server])).code(0);
     assert!(!shown.out.contains(['\u{1b}', '\u{7}']) && shown.out.contains("[31mred"), "{shown:?}");
-    let page = run(scratch.mcp(&["get", &server])).code(0);
+    let page = run(scratch.mcp(&["get", &server, "-n", "30"])).code(0);
     assert!(!page.out.contains(['\u{1b}', '\u{7}']) && page.out.contains("[31mred"), "{page:?}");
 }
 
