@@ -71,6 +71,12 @@ pub fn inspect_images<S: AsRef<str>>(images: impl IntoIterator<Item = S>) -> Doc
     DockerCommand::new(["image", "inspect", "--format", &one_line(IMAGE_TEMPLATE)]).with(images)
 }
 
+/// The ids of the images that `names` (containers) were made from, one a line.
+#[must_use]
+pub fn image_ids<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    DockerCommand::new(["container", "inspect", "--format", "{{.Image}}", "--"]).with(names)
+}
+
 /// Starts a container that exists.
 #[must_use]
 pub fn start(name: &str) -> DockerCommand {

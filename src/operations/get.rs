@@ -97,9 +97,12 @@ pub fn get(
         let usage = UsagePlan::new(&mut script, host, registered);
         let logs: Vec<SectionId> =
             registered.iter().map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command()))).collect();
-        let images: Vec<String> =
-            registered.iter().map(|r| r.run.image().to_owned()).filter(|image| !image.contains('$')).collect();
-        let images = script.run(&say(&command::inspect_images(images), host));
+        // The images that run, not those registered: after an edit they differ, and only the one that runs says which
+        // variables are its own. Its id is not known before this exec, so the host's shell hands it on.
+        let containers = registered.iter().map(|r| r.container.as_str());
+        script.plain(&format!("I=$({} 2>/dev/null)", say(&command::image_ids(containers), host)));
+        let images = say(&command::inspect_images(Vec::<&str>::new()), host);
+        let images = script.run(&format!("[ -z \"$I\" ] || {images} $I"));
         let sections = session.exec("get", &script, LOOK_ALLOWED)?;
         Ok(observe::read(sections.get(look)).map(|seen| {
             let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();

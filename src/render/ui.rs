@@ -127,9 +127,7 @@ impl Ui {
     pub fn structured(&mut self, value: &impl Serialize) -> bool {
         let text = match self.format {
             Format::Json => serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| e.to_string()),
-            Format::Yaml => serde_json::to_value(value)
-                .map_err(|e| e.to_string())
-                .and_then(|v| crate::config::to_yaml(&v).map_err(|e| e.to_string())),
+            Format::Yaml => crate::config::to_yaml(value).map_err(|e| e.to_string()),
             Format::Table | Format::Wide | Format::Name => return false,
         };
         match text {
