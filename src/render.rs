@@ -16,6 +16,6 @@ mod ui;
 mod words;
 
 pub use log::LogPrinter;
-pub use progress::Progress;
+pub use progress::{Progress, suspended};
 pub use ui::{Format, Ui};
 pub use words::{bytes, duration};

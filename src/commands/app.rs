@@ -17,7 +17,7 @@ use crate::{
     error::CommandError,
     fleet::{DEFAULT_FORKS, Fleet, Listener},
     operations::{Context, registered},
-    render::Ui,
+    render::{Ui, suspended},
     transport::{
         Cancel, Connectors,
         local::LocalConnector,
@@ -184,7 +184,7 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
 fn ask(prompt: &str) -> Option<Zeroizing<String>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    rpassword::prompt_password(prompt).ok().map(Zeroizing::new)
+    suspended(|| rpassword::prompt_password(prompt)).ok().map(Zeroizing::new)
 }
 
 fn ssh_options(ask_pass: bool) -> SshOptions {

@@ -74,7 +74,7 @@ pub fn inspect_images<S: AsRef<str>>(images: impl IntoIterator<Item = S>) -> Doc
 /// The ids of the images that `names` (containers) were made from, one a line.
 #[must_use]
 pub fn image_ids<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
-    DockerCommand::new(["container", "inspect", "--format", "{{.Image}}", "--"]).with(names)
+    DockerCommand::new(["container", "inspect", "--format", "{{.Image}}"]).with(names)
 }
 
 /// Starts a container that exists.
@@ -86,33 +86,33 @@ pub fn start(name: &str) -> DockerCommand {
 /// Starts or restarts a container that exists: a running one is stopped first.
 #[must_use]
 pub fn restart(name: &str) -> DockerCommand {
-    DockerCommand::new(["restart", "--", name])
+    DockerCommand::new(["restart", name])
 }
 
 /// Lets a paused container go on.
 #[must_use]
 pub fn unpause(name: &str) -> DockerCommand {
-    DockerCommand::new(["unpause", "--", name])
+    DockerCommand::new(["unpause", name])
 }
 
 /// Exits 0 when a container of that name exists, whatever its state.
 #[must_use]
 pub fn exists(name: &str) -> DockerCommand {
-    DockerCommand::new(["container", "inspect", "--format", "{{.Id}}", "--", name])
+    DockerCommand::new(["container", "inspect", "--format", "{{.Id}}", name])
 }
 
 /// The names of those among `names` that run, one a line with docker's leading slash.
 #[must_use]
 pub fn names_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
     let template = "{{if .State.Running}}{{.Name}}{{end}}";
-    DockerCommand::new(["container", "inspect", "--format", template, "--"]).with(names)
+    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
 /// The names of those among `names` that exist and do not run steadily, one a line with docker's leading slash.
 #[must_use]
 pub fn names_not_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
     let template = "{{if or (not .State.Running) .State.Restarting .RestartCount}}{{.Name}}{{end}}";
-    DockerCommand::new(["container", "inspect", "--format", template, "--"]).with(names)
+    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
 /// The version of the command line alone, which needs no engine.

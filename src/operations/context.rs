@@ -34,7 +34,7 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Runs `task` once for each host of `targets`, with that host's targets understood.
+    /// Runs `task` once for each host of `targets`, with that host's targets understood, by name.
     ///
     /// # Errors
     /// Only when nothing could be begun: a string that cannot be used, or no workers. A host's own trouble is its answer.
@@ -45,7 +45,9 @@ impl Context<'_> {
     ) -> Result<Vec<Answer<'t, T>>, CommandError> {
         let mut work = vec![];
         for (host, targets) in by_host(targets) {
-            work.push((host, understand(&targets)?));
+            let mut registered = understand(&targets)?;
+            registered.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
+            work.push((host, registered));
         }
         let outcomes = self
             .fleet

@@ -8,13 +8,28 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Ui;
 use crate::fleet::Event;
 
 /// Most hosts that have a line of their own: more would not be read.
 const HOST_LINES: usize = 8;
+
+/// What is drawn now, so that a question can have the terminal for itself.
+static DRAWN: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Runs `ask` while nothing is drawn: a redrawn line would erase the question.
+pub fn suspended<T>(ask: impl FnOnce() -> T) -> T {
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(drawn) = drawn else { return ask() };
+    // Hidden rather than suspended: a suspended drawing would hold up the workers that report to it.
+    let _ = drawn.clear();
+    drawn.set_draw_target(ProgressDrawTarget::hidden());
+    let answer = ask();
+    drawn.set_draw_target(ProgressDrawTarget::stderr());
+    answer
+}
 
 /// Draws a run while it goes on.
 pub struct Progress {
@@ -35,6 +50,7 @@ impl Progress {
     pub fn new(ui: &Ui, verb: &'static str) -> Self {
         let drawn = (ui.shows_progress() && !ui.verbose).then(|| {
             let all = MultiProgress::new();
+            *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(all.clone());
             let style = ProgressStyle::with_template("{msg} {pos}/{len} hosts {elapsed}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             let total = all.add(ProgressBar::new(0).with_style(style).with_message(verb));
@@ -84,6 +100,7 @@ impl Progress {
             Event::End => {
                 drawn.total.finish_and_clear();
                 let _ = drawn.all.clear();
+                *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -62,7 +62,7 @@ impl Remote for LocalRemote {
         limits: &Limits<'_>,
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<End, TransportError> {
-        let mut group = Group::spawn(script, limits)?;
+        let mut group = Group::spawn_tied(script, limits)?;
         match group.run(limits, None, sink) {
             Err(error) if matches!(*error.kind, TransportErrorKind::Cancelled) => Ok(End::Stopped),
             other => other,
@@ -77,6 +77,12 @@ pub(super) fn keep_bounded(kept: &mut Vec<u8>, bytes: &[u8]) -> bool {
     room < bytes.len()
 }
 
+/// Runs the script beside a watcher that kills the process group when stdin ends.
+const TIED: &str = r#"mcp_text=$mcp_script; unset mcp_script; exec 3<&0 </dev/null
+(eval "$mcp_text") 3<&- & mcp_run=$!
+{ trap "" TERM; cat <&3; kill -TERM 0; sleep 1; kill -KILL 0; } >/dev/null 2>&1 &
+exec 3<&-; wait $mcp_run"#;
+
 /// A shell and everything it started. Dropping it kills what is left and reaps the shell.
 struct Group {
     child: Child,
@@ -84,6 +90,8 @@ struct Group {
     id: Arc<Mutex<Option<Pid>>>,
     /// What is still to be written to the shell's stdin.
     unwritten: Vec<u8>,
+    /// The end of a pipe that closes when this process ends, however it does: the group's watcher reads the other end.
+    _tie: Option<ChildStdin>,
     /// The script's other processes may outlive the shell only when it ended by itself and was not a stream.
     kill_on_drop: bool,
 }
@@ -100,9 +108,24 @@ impl Group {
         } else {
             command.arg("-c").arg(&script.text).stdin(Stdio::null());
         }
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().map_err(local)?;
+        Self::begin(command, unwritten, false)
+    }
+
+    /// A group that does not outlive this process, as a stream must not, even when this process is killed.
+    fn spawn_tied(script: &ShellScript, limits: &Limits<'_>) -> Result<Self, TransportError> {
+        (limits.phase)(Phase::Exec);
+        let mut command = Command::new("sh");
+        // The script travels in the environment, which other users cannot read, because stdin is the tie.
+        command.args(["-c", TIED]).env("mcp_script", &script.text).stdin(Stdio::piped());
+        Self::begin(command, Vec::new(), true)
+    }
+
+    fn begin(mut command: Command, unwritten: Vec<u8>, tied: bool) -> Result<Self, TransportError> {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().map_err(local)?;
         let id = Arc::new(Mutex::new(Pid::from_raw(child.id().cast_signed())));
-        let group = Self { child, id, unwritten, kill_on_drop: true };
+        let tie = if tied { child.stdin.take() } else { None };
+        let group = Self { child, id, unwritten, _tie: tie, kill_on_drop: true };
         for fd in group.pipes().into_iter().flatten() {
             fcntl_getfl(fd)
                 .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))

@@ -69,7 +69,7 @@ fn words_that_are_no_docker_fail_with_what_to_do() {
     let mut bench = Bench::new();
     with_defaults(&bench, "  docker: /no/such/docker\n");
     bench.server("a", "edge-1", "", "");
-    bench.mcp("start :a").says(1, &["there is no docker command on this host", "hosts.NAME.docker"]);
+    bench.mcp("start :a").says(1, &["the docker command does not run on this host", "hosts.NAME.docker"]);
 }
 
 #[test]

@@ -34,14 +34,14 @@ fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
     }
     has(&steps(&bench, "stop :a"), "edge-2", "running", &format!("docker stop {name}"));
     has(&steps(&bench, "stop :b"), "edge-1", "running", &stop);
-    has(&steps(&bench, "restart :a"), "edge-1", "running, same command", &format!("docker restart -- {name}"));
+    has(&steps(&bench, "restart :a"), "edge-1", "running, same command", &format!("docker restart {name}"));
     let recreate = steps(&bench, "restart :a --recreate");
     assert!(!recreate.iter().any(|(_, _, command)| command.starts_with("docker restart")), "{recreate:#?}");
 
     bench.server("brief", "edge-1", "--rm", "");
     let brief: Vec<(String, String)> = steps(&bench, "restart :brief").into_iter().map(|(_, w, c)| (w, c)).collect();
     let whens: Vec<&str> = brief.iter().map(|(when, _)| when.as_str()).collect();
-    assert_eq!(whens, ["-", "running", "stopped", "no container"], "one made with --rm is never kept: {brief:#?}");
+    assert_eq!(whens, ["running", "stopped", "no container", "-"], "one made with --rm is never kept: {brief:#?}");
 
     let answer = bench.mcp("restart --all --dry-run");
     assert_eq!(answer.code, Some(0), "{answer:?}");

@@ -206,10 +206,10 @@ fn each_decision_is_one_piece_of_shell() {
         for (decision, code) in [
             (Decision::Create, RUN.to_owned()),
             (Decision::Start, "docker start plain".to_owned()),
-            (Decision::Unpause, "docker unpause -- plain".to_owned()),
+            (Decision::Unpause, "docker unpause plain".to_owned()),
             (Decision::Replace, format!("docker rm -f plain >/dev/null && {RUN}")),
             (Decision::Stop, "docker stop plain".to_owned()),
-            (Decision::Restart, "docker restart -- plain".to_owned()),
+            (Decision::Restart, "docker restart plain".to_owned()),
         ] {
             assert_eq!(decision.code(r), Some(code), "{decision:?}");
         }
