@@ -16,7 +16,8 @@ fn a_container_that_exits_at_once_fails_with_its_exit_code_and_last_lines_and_th
     assert!(error(bad, "hint").contains(&format!("mcp log {}@edge-1", bench.name("bad"))), "{bad}");
     let lines: Vec<&str> = bad["error"]["log"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
     assert_eq!(lines.len(), 20, "{lines:?}");
-    assert!(lines.contains(&"line 30") && lines.contains(&"ending with code 3, as told"), "{lines:?}");
+    // Docker copies stdout and stderr side by side, so only the order within one of them is sure.
+    assert!(lines.contains(&"line 30"), "{lines:?}");
     assert!(!lines.contains(&"line 1"), "{lines:?}");
     assert_eq!(gist(report.of(&bench.name("good"), "edge-1")), "changed created running");
     assert_eq!(gist(report.of(&bench.name("far"), "edge-2")), "changed created running");
@@ -29,7 +30,7 @@ fn a_failure_is_told_in_words_with_cause_log_and_hint() {
     bench.server("good", "edge-1", "", "");
     let answer = bench.mcp("start --all");
     let what = format!("error: cannot start {}@edge-1\n  cause: the container did not stay up", bench.name("bad"));
-    answer.says(1, &[&what, "  log:   ending with code 3, as told", "  hint:  ", "start: 1 ok · 1 failed in "]);
+    answer.says(1, &[&what, "  log:   line 30", "  hint:  ", "start: 1 ok · 1 failed in "]);
     assert_eq!(answer.err.matches("  log:   ").count(), 20, "{answer:?}");
     assert!(answer.out.contains("failed") && answer.out.contains("created"), "{answer:?}");
     // The container itself is kept, to be looked at.
