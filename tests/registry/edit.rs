@@ -164,3 +164,20 @@ fn a_change_by_somebody_else_meanwhile_is_not_overwritten() {
     editor(&scratch, &meanwhile, &["edit", "finance"]).code(1).err("somebody else").err("edit again");
     assert_eq!(scratch.read("servers.yaml"), format!("{COMMENTED}# theirs\n"));
 }
+
+#[test]
+fn an_edit_does_not_orphan_what_runs() {
+    let scratch = Rig::get().scratch();
+    let name = scratch.name("it");
+    let first = scratch.docker_run("it", "", "");
+    run(scratch.mcp(&["add", &name, "--host", "edge-1", "--start", "--command", &first])).code(0);
+    let before = scratch.read("servers.yaml");
+    let renamed = scratch.docker_run("other", "", "");
+    let refused = [vec!["edit", &name, "--command", &renamed], vec!["edit", &name, "--host", "edge-2"]];
+    for words in &refused {
+        run(scratch.mcp(words)).code(1).err(&format!("{name}@edge-1")).err("mcp stop").err("--yes");
+        assert_eq!(scratch.read("servers.yaml"), before);
+    }
+    run(scratch.mcp(&["stop", &name])).code(0);
+    run(scratch.mcp(&refused[1])).code(0);
+}

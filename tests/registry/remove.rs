@@ -72,3 +72,33 @@ fn a_host_without_an_answer_keeps_the_server_registered() {
     run(scratch.mcp(&["remove", "it", "--keep"])).code(0);
     assert!(!scratch.read("servers.yaml").contains("acme/a"));
 }
+
+#[test]
+fn a_container_that_somebody_else_made_is_never_removed() {
+    let rig = Rig::get();
+    let scratch = rig.scratch();
+    let name = scratch.name("it");
+    rig.on(1, &["sh", "-c", &scratch.docker_run("it", "--restart unless-stopped", "")]);
+    run(scratch.mcp(&["add", &name, "--host", "edge-1", "--command", &scratch.docker_run("it", "", "")])).code(0);
+    for end in ["running", "exited"] {
+        for flags in [&["remove", name.as_str()][..], &["remove", name.as_str(), "--stop"]] {
+            run(scratch.mcp(flags)).code(1).err("made by somebody else").err("--keep");
+            assert_eq!(scratch.container_state(1, "it").as_deref(), Some(end));
+        }
+        rig.docker_text(1, &["stop", "-t", "1", &name]);
+    }
+    run(scratch.mcp(&["remove", &name, "--keep"])).code(0);
+    assert_eq!(scratch.container_state(1, "it").as_deref(), Some("exited"));
+}
+
+#[test]
+fn a_refused_removal_removes_nothing_on_any_host() {
+    let rig = Rig::get();
+    let scratch = rig.scratch();
+    let name = scratch.name("it");
+    run(scratch.mcp(&["add", &name, "--host", "@demo", "--start", "--command", &scratch.docker_run("it", "", "")]))
+        .code(0);
+    run(scratch.mcp(&["stop", &name, "--on", "edge-1"])).code(0);
+    run(scratch.mcp(&["remove", &name])).code(1).err("edge-2");
+    assert_eq!(scratch.container_state(1, "it").as_deref(), Some("exited"), "the stopped one stays as well");
+}
