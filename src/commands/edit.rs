@@ -11,6 +11,7 @@ use super::{
 use crate::{
     config::inventory::Inventory,
     config::store::Workspace,
+    domain::Server,
     error::{CommandError, Exit},
     operations::{
         register::{self, EditFailure},
@@ -41,6 +42,9 @@ pub struct EditArgs {
     /// Take all tags away before adding those of --tag
     #[arg(long)]
     no_tags: bool,
+    /// Take a value away, so that its default holds again (repeatable)
+    #[arg(long, value_name = "KEY", value_enum)]
+    unset: Vec<Key>,
     /// Count it in --all, tags and patterns again
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
@@ -49,12 +53,37 @@ pub struct EditArgs {
     disable: bool,
 }
 
+/// A value that need not be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Key {
+    Port,
+    Description,
+    Priority,
+    Stop,
+    Logs,
+    Stats,
+}
+
+impl Key {
+    fn take_away(self, server: &mut Server) {
+        match self {
+            Self::Port => server.port = None,
+            Self::Description => server.description = None,
+            Self::Priority => server.priority = 0,
+            Self::Stop => server.stop = None,
+            Self::Logs => server.logs = None,
+            Self::Stats => server.stats = None,
+        }
+    }
+}
+
 impl EditArgs {
     fn says_something(&self) -> bool {
         let f = &self.fields;
         self.command.is_some()
             || !self.host.is_empty()
             || self.no_tags
+            || !self.unset.is_empty()
             || self.enable
             || self.disable
             || !f.tags.is_empty()
@@ -76,7 +105,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let says_something = args.says_something();
     let fields = args.fields;
     // An entry without a port goes by its command's first published one; an edit of something else does not write it down.
-    let port_is_derived = server.port.is_none() && fields.port.is_none();
+    let port_is_derived = (server.port.is_none() || args.unset.contains(&Key::Port)) && fields.port.is_none();
     let command_as_written = args.command.is_none().then(|| server.command.clone());
     if let Some(command) = args.command {
         if register::port_follows_command(&server) {
@@ -84,6 +113,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
         }
         server.command = command;
     }
+    args.unset.iter().for_each(|key| key.take_away(&mut server));
     if !args.host.is_empty() {
         server.host = args.host;
     }

@@ -181,3 +181,16 @@ fn an_edit_does_not_orphan_what_runs() {
     run(scratch.mcp(&["stop", &name])).code(0);
     run(scratch.mcp(&refused[1])).code(0);
 }
+
+#[test]
+fn a_value_that_is_taken_away_leaves_its_default() {
+    let scratch = Rig::get().scratch();
+    let command = "docker run -d --name finance -p 7010:80 acme/finance";
+    let more = ["--stop", "docker kill finance", "--port", "9000", "--priority", "4"];
+    run(scratch.mcp(&[&["add", "finance", "--host", "edge-1", "--command", command][..], &more].concat())).code(0);
+    run(scratch.mcp(&["edit", "finance", "--unset", "stop", "--unset", "port", "--unset", "priority"])).code(0);
+    let file = scratch.read("servers.yaml");
+    assert!(!file.contains("stop:") && !file.contains("port:") && !file.contains("priority:"), "{file}");
+    let page = run(scratch.mcp(&["get", "finance", "--json"])).code(0).json();
+    assert_eq!((&page[0]["stop"], &page[0]["port"]), (&"docker stop finance".into(), &7010.into()));
+}
