@@ -1,10 +1,10 @@
-//! The help of every command, as a user sees it: a change of it is a change for users.
+//! The help of every command, as a user sees it, and the pages that repeat it: a change of one is a change of the other.
 //!
 //! Boundary: text only. Snapshots are beside this file; `cargo insta review` shows what changed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::process::Command;
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 fn help(words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_mcp"))
@@ -59,4 +59,70 @@ fn every_command_has_examples() {
         assert!(text.contains("Examples:"), "{text}");
         insta::assert_snapshot!(format!("hosts-{verb}"), text);
     }
+}
+
+fn page(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The part of docs/commands.md about `name`; a heading may be about several commands (`## completions, man`).
+fn section<'a>(text: &'a str, name: &str) -> &'a str {
+    let is_about = |line: &&str| line.strip_prefix("## ").is_some_and(|heading| heading.split(", ").any(|n| n == name));
+    let begin = text.lines().find(is_about).unwrap_or_else(|| panic!("no section about {name}"));
+    let rest = &text[begin.as_ptr() as usize - text.as_ptr() as usize + begin.len()..];
+    &rest[..rest.find("\n## ").unwrap_or(rest.len())]
+}
+
+/// The long flags of `command`: those that every command takes, or its own.
+fn flags(command: &clap::Command, global: bool) -> BTreeSet<String> {
+    let wanted = command.get_arguments().filter(|a| a.is_global_set() == global);
+    wanted.filter_map(|a| a.get_long()).filter(|l| *l != "help" && *l != "version").map(|l| format!("--{l}")).collect()
+}
+
+fn documented(text: &str) -> BTreeSet<String> {
+    let is_flag = |c: char| c.is_ascii_lowercase() || c == '-';
+    // In code only: prose may speak of docker's flags.
+    let code = text.split('`').skip(1).step_by(2);
+    code.filter(|c| c.starts_with("--") && !c.contains('='))
+        .map(|c| c.chars().take_while(|c| is_flag(*c)).collect())
+        .collect()
+}
+
+#[test]
+fn the_reference_has_every_flag_of_every_command() {
+    let text = page("docs/commands.md");
+    let root = mcp::cli::command();
+    let global = flags(&root, true);
+    assert!(global.contains("--dry-run"), "{global:?}");
+    let shared = documented(section(&text, "Everywhere"));
+    assert!(global.is_subset(&shared), "missing in Everywhere: {:?}", global.difference(&shared));
+    for command in root.get_subcommands().filter(|c| c.get_name() != "help") {
+        let part = section(&text, command.get_name());
+        let mut own = flags(command, false);
+        command.get_subcommands().for_each(|verb| own.extend(flags(verb, false)));
+        let there = documented(part);
+        let missing: Vec<_> = own.difference(&there).collect();
+        assert!(missing.is_empty(), "{} lacks {missing:?}", command.get_name());
+    }
+}
+
+#[test]
+fn every_example_on_the_pages_is_a_command_line_that_is_taken() {
+    let mut count = 0;
+    for path in ["README.md", "docs/commands.md"] {
+        for line in page(path).lines() {
+            let line = line.strip_prefix("$ ").unwrap_or(line);
+            // `&&` and comments are the shell's; each command before them stands for itself.
+            let line = line.split(" && ").next().unwrap_or(line);
+            if !line.starts_with("mcp ") {
+                continue;
+            }
+            let line = line.split("  #").next().unwrap_or(line);
+            let words = shlex::split(line).unwrap_or_else(|| panic!("{path}: {line}"));
+            let taken = mcp::cli::command().try_get_matches_from(words);
+            assert!(taken.is_ok(), "{path}: {line}\n{}", taken.unwrap_err());
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} examples were found");
 }
