@@ -99,10 +99,12 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     }
     workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
     register::add(&workspace, &loaded.inventory, &completed.server)?;
-    ui.registered(&completed);
+    // One answer: that of the start, when there is one.
     if !args.start {
+        ui.registered(&completed);
         return Ok(Exit::Ok);
     }
+    ui.registered_note(&completed);
     let loaded = app.load(&workspace)?;
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;

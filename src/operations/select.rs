@@ -132,7 +132,9 @@ fn unknown(text: &str, pattern: &NamePattern, registry: &Registry, everything: &
         .iter()
         .flat_map(|i| if pattern.host().is_some() { vec![i.to_string()] } else { vec![i.server.to_string()] })
         .collect();
-    let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, text), n)).min().filter(|(d, _)| *d <= 3);
+    let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, text), n)).min();
+    // A third of the letters may be wrong; more, and it is another word.
+    let near = near.filter(|(distance, name)| *distance <= 3 && distance * 3 <= name.len());
     match near {
         Some((_, name)) => error.hint(format!("did you mean {name}?")),
         None => error.hint("see the names with `mcp list --cached`"),

@@ -64,7 +64,7 @@ impl Ui {
             return;
         }
         let mut text = String::new();
-        for finding in findings {
+        for finding in findings.iter().filter(|f| !(self.quiet && f.ok)) {
             let mark = if finding.ok { self.paint("ok  ", |s| s.green()) } else { self.paint("FAIL", |s| s.red()) };
             text.push_str(&format!("{mark} {}\n", sanitise::line(&finding.what)));
             if let Some(fix) = &finding.fix {

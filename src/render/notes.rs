@@ -20,9 +20,14 @@ impl Ui {
             "port": server.port,
             "added": completed.added,
         });
-        if self.structured(&value) {
-            return;
+        if !self.structured(&value) {
+            self.registered_note(completed);
         }
+    }
+
+    /// Says on stderr how a server was registered.
+    pub fn registered_note(&mut self, completed: &Completed) {
+        let server = &completed.server;
         for added in &completed.added {
             self.note(&format!("added {added} to the command"));
         }
