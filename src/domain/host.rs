@@ -2,7 +2,7 @@
 //!
 //! Boundary: resolved values only; reading them from YAML is `config`'s, using them is `transport`'s.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{GroupName, HostName};
 
@@ -32,6 +32,8 @@ pub enum Connection {
     Local,
     /// An SSH session.
     Ssh(SshEndpoint),
+    /// None: the configuration asks for something that is not supported, and says what.
+    Refused(String),
 }
 
 /// Where and as whom an SSH session is opened.
@@ -43,14 +45,68 @@ pub struct SshEndpoint {
     pub port: u16,
     /// Remote user.
     pub user: String,
-    /// Identity files to try, in order, after the agent's; empty means OpenSSH's defaults (ssh_config(5), `IdentityFile`).
+    /// Identity files to try, in order; empty means OpenSSH's defaults (ssh_config(5), `IdentityFile`).
     pub identity_files: Vec<PathBuf>,
+    /// Certificates for those identities, besides each one's own `FILE-cert.pub` (ssh_config(5), `CertificateFile`).
+    pub certificate_files: Vec<PathBuf>,
+    /// Offers only the identities that are configured, whatever else the agent holds (ssh_config(5), `IdentitiesOnly`).
+    pub identities_only: bool,
+    /// Which agent is asked.
+    pub agent: AgentChoice,
     /// What to do with a host key that `known_hosts` does not hold.
     pub host_key: HostKeyPolicy,
+    /// The name looked up in `known_hosts` in place of the address, without a port (ssh_config(5), `HostKeyAlias`).
+    pub host_key_alias: Option<String>,
     /// `known_hosts` files to read, the first one also to append to; empty means `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`.
     pub known_hosts: Vec<PathBuf>,
-    /// Jump hosts from the outermost in, by inventory name.
-    pub jump: Vec<HostName>,
+    /// Writes names to `known_hosts` as hashes (ssh_config(5), `HashKnownHosts`).
+    pub hash_known_hosts: bool,
+    /// Jump hosts from the outermost in, every one resolved; shared by all hosts behind them.
+    pub jump: Vec<Arc<JumpHost>>,
+}
+
+impl SshEndpoint {
+    /// `user` at `address`, port 22, and OpenSSH's defaults for everything else.
+    #[must_use]
+    pub fn new(address: impl Into<String>, user: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            port: 22,
+            user: user.into(),
+            identity_files: Vec::new(),
+            certificate_files: Vec::new(),
+            identities_only: false,
+            agent: AgentChoice::default(),
+            host_key: HostKeyPolicy::default(),
+            host_key_alias: None,
+            known_hosts: Vec::new(),
+            hash_known_hosts: false,
+            jump: Vec::new(),
+        }
+    }
+}
+
+/// One host on the way to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JumpHost {
+    /// What the inventory or ssh_config calls it.
+    pub name: String,
+    /// How it is reached from the one before it; its own `jump` is empty.
+    pub endpoint: SshEndpoint,
+    /// Deadline of connecting to it.
+    pub connect_timeout: Duration,
+}
+
+/// Which agent is asked for identities (ssh_config(5), `IdentityAgent`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AgentChoice {
+    /// The one of `SSH_AUTH_SOCK`.
+    #[default]
+    Environment,
+    /// None.
+    Off,
+    /// The one behind this socket.
+    Socket(PathBuf),
 }
 
 /// What to do with a host key that is not known yet. A changed key is always refused.

@@ -115,7 +115,7 @@ fn home(rest: &[&str]) -> Vec<PathBuf> {
 fn keys(hosts: &[&Host]) -> Vec<Finding> {
     let configured = unique(hosts.iter().flat_map(|h| match &h.connection {
         Connection::Ssh(endpoint) => endpoint.identity_files.clone(),
-        Connection::Local => vec![],
+        Connection::Local | Connection::Refused(_) => vec![],
     }));
     let mut findings = vec![];
     for path in &configured {
@@ -145,7 +145,7 @@ fn key(path: &Path) -> Finding {
 fn known_hosts(hosts: &[&Host]) -> Vec<Finding> {
     let configured = unique(hosts.iter().flat_map(|h| match &h.connection {
         Connection::Ssh(endpoint) => endpoint.known_hosts.clone(),
-        Connection::Local => vec![],
+        Connection::Local | Connection::Refused(_) => vec![],
     }));
     let files = if configured.is_empty() { home(&[".ssh/known_hosts"]) } else { configured };
     files

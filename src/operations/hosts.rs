@@ -39,6 +39,7 @@ pub struct HostRow {
 pub fn target_of(host: &Host) -> String {
     match &host.connection {
         Connection::Local => "local".to_owned(),
+        Connection::Refused(_) => "refused".to_owned(),
         Connection::Ssh(endpoint) => format!("{}@{}:{}", endpoint.user, endpoint.address, endpoint.port),
     }
 }

@@ -102,7 +102,7 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
     let name = &host.name;
     let ssh = match &host.connection {
         Connection::Ssh(endpoint) => Some(endpoint),
-        Connection::Local => None,
+        Connection::Local | Connection::Refused(_) => None,
     };
     Some(match kind {
         TransportErrorKind::Timeout { .. } => match phase {

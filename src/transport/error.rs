@@ -7,6 +7,8 @@ use std::{fmt, time::Duration};
 /// How far a connection got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// Before anything is sent: what is configured cannot be done.
+    Configuration,
     /// Looking up the address.
     Dns,
     /// Opening the TCP connection.
@@ -17,19 +19,23 @@ pub enum Phase {
     HostKey,
     /// Logging in.
     Authentication,
-    /// Running a command.
+    /// Opening a channel and starting a command.
     Exec,
+    /// Waiting for docker on the host: the command has begun and said so.
+    Docker,
 }
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Configuration => "configuration",
             Self::Dns => "DNS",
             Self::Tcp => "TCP",
             Self::KeyExchange => "key exchange",
             Self::HostKey => "host key",
             Self::Authentication => "authentication",
             Self::Exec => "exec",
+            Self::Docker => "docker",
         })
     }
 }

@@ -126,7 +126,10 @@ impl Connector for SshConnector {
             return unsupported(format!("{} is not reached over SSH", host.name));
         };
         if let Some(jump) = endpoint.jump.first() {
-            return unsupported(format!("jump hosts are not supported yet ({} is reached through {jump})", host.name));
+            return unsupported(format!(
+                "jump hosts are not supported yet ({} is reached through {})",
+                host.name, jump.name
+            ));
         }
         let wire = Wire::new(dial::dial(endpoint, limits)?)?;
         let _guard = wire.wake_on(limits.cancel);

@@ -309,13 +309,10 @@ fn a_stream_that_is_cancelled_ends_soon_and_leaves_no_process() {
 fn client_that_streams_for_ever() {
     let variable = |name| std::env::var(name).unwrap();
     let endpoint = mcp::domain::SshEndpoint {
-        address: variable("SSHD_ADDRESS"),
         port: variable("SSHD_PORT").parse().unwrap(),
-        user: crate::sshd::user(),
         identity_files: vec![variable("SSHD_KEY").into()],
-        host_key: Default::default(),
         known_hosts: vec![variable("SSHD_KNOWN").into()],
-        jump: Vec::new(),
+        ..mcp::domain::SshEndpoint::new(variable("SSHD_ADDRESS"), crate::sshd::user())
     };
     let mut remote = connect(&connector(), endpoint).unwrap();
     let cancel = Cancel::new();

@@ -9,15 +9,7 @@ use crate::sshd::{AMPLE, Sshd, host, is_running, script, unique, wait_until};
 
 fn remote() -> Box<dyn Remote> {
     // The connector runs here whatever the host's entry says.
-    let endpoint = mcp::domain::SshEndpoint {
-        address: String::new(),
-        port: 0,
-        user: String::new(),
-        identity_files: Vec::new(),
-        host_key: Default::default(),
-        known_hosts: Vec::new(),
-        jump: Vec::new(),
-    };
+    let endpoint = mcp::domain::SshEndpoint::new("", "");
     LocalConnector.connect(&host(endpoint), &Limits::new(AMPLE, &Cancel::new(), &|_| {})).unwrap()
 }
 

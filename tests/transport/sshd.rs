@@ -11,7 +11,7 @@ use std::{
 };
 
 use mcp::{
-    domain::{Connection, Docker, Host, HostKeyPolicy, HostName, SshEndpoint},
+    domain::{Connection, Docker, Host, HostName, SshEndpoint},
     transport::{
         Cancel, Connector, Limits, Output, Phase, Remote, ShellScript, TransportError,
         ssh::{SshConnector, SshOptions},
@@ -89,13 +89,10 @@ impl Sshd {
 
     pub(crate) fn endpoint(&self) -> SshEndpoint {
         SshEndpoint {
-            address: self.address.clone(),
             port: self.port,
-            user: user(),
             identity_files: vec![self.path("id_ed25519")],
-            host_key: HostKeyPolicy::Strict,
             known_hosts: vec![self.path("known_hosts")],
-            jump: Vec::new(),
+            ..SshEndpoint::new(self.address.clone(), user())
         }
     }
 

@@ -5,6 +5,7 @@
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,8 +17,11 @@ use crate::{
         walk::{At, Fields, Walk, kind},
         yaml::{self, Value},
     },
-    domain::{Connection, Host, HostName, SshEndpoint},
+    domain::{Connection, Host, HostName, JumpHost, SshEndpoint},
 };
+
+/// Most jump hosts on the way to one host.
+const MOST_JUMPS: usize = 8;
 
 /// A host as it is written, one of a range perhaps.
 struct RawHost {
@@ -78,7 +82,7 @@ pub(super) fn load(text: &str, label: &str, context: &Context) -> Result<Invento
         groups.sort();
         hosts.push(resolve(host, vars, groups, context));
     }
-    check_jumps(&mut walk, &raw.hosts, &hosts, &jumps);
+    jump(&mut walk, &raw.hosts, &mut hosts, &jumps);
     if walk.failed() {
         hosts.clear();
     }
@@ -183,14 +187,13 @@ fn resolve(host: &RawHost, vars: Vars, groups: Vec<crate::domain::GroupName>, co
     let connection = if vars.local == Some(true) {
         Connection::Local
     } else {
+        let address = host.address.clone().unwrap_or_else(|| host.name.as_str().to_owned());
         Connection::Ssh(SshEndpoint {
-            address: host.address.clone().unwrap_or_else(|| host.name.as_str().to_owned()),
             port: vars.port.unwrap_or(22),
-            user: vars.user.unwrap_or_else(|| context.user.clone()),
             identity_files: vars.identity_files.unwrap_or_default(),
             host_key: vars.host_key.unwrap_or_default(),
             known_hosts: vars.known_hosts.unwrap_or_default(),
-            jump: vars.jump.into_iter().flatten().filter_map(|(name, _)| HostName::new(name).ok()).collect(),
+            ..SshEndpoint::new(address, vars.user.unwrap_or_else(|| context.user.clone()))
         })
     };
     Host {
@@ -204,7 +207,8 @@ fn resolve(host: &RawHost, vars: Vars, groups: Vec<crate::domain::GroupName>, co
     }
 }
 
-fn check_jumps(walk: &mut Walk<'_>, raw: &[RawHost], hosts: &[Host], jumps: &[Vec<usize>]) {
+/// Gives every host its way: how the first jump host is reached, then the others in turn, as `ssh -J a,b` goes (ssh(1)).
+fn jump(walk: &mut Walk<'_>, raw: &[RawHost], hosts: &mut [Host], jumps: &[Vec<usize>]) {
     for (host, edges) in raw.iter().zip(jumps) {
         for jump in edges {
             if hosts[*jump].connection == Connection::Local {
@@ -213,10 +217,43 @@ fn check_jumps(walk: &mut Walk<'_>, raw: &[RawHost], hosts: &[Host], jumps: &[Ve
             }
         }
     }
-    let (_, cycles) = graph::order(jumps);
+    let (order, cycles) = graph::order(jumps);
     for cycle in &cycles {
         let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| raw[*at].name.as_str()).collect();
         let way_out = "; `jump: []` on a host overrides an inherited one";
         walk.error(&raw[cycle[0]].at, format!("the jumps go round in a circle: {}{way_out}", names.join(" → ")));
     }
+    if walk.failed() {
+        return;
+    }
+    let mut hops: HashMap<usize, Arc<JumpHost>> = HashMap::new();
+    for at in order {
+        let Some(first) = jumps[at].first() else { continue };
+        let mut way = match &hosts[*first].connection {
+            Connection::Ssh(endpoint) => endpoint.jump.clone(),
+            Connection::Local | Connection::Refused(_) => Vec::new(),
+        };
+        for jump in &jumps[at] {
+            way.extend(hops.get(jump).cloned().or_else(|| {
+                let hop = Arc::new(hop(&hosts[*jump])?);
+                hops.insert(*jump, Arc::clone(&hop));
+                Some(hop)
+            }));
+        }
+        if way.len() > MOST_JUMPS {
+            return walk.error(&raw[at].at, format!("more than {MOST_JUMPS} jump hosts on the way"));
+        }
+        if let Connection::Ssh(endpoint) = &mut hosts[at].connection {
+            endpoint.jump = way;
+        }
+    }
+}
+
+fn hop(host: &Host) -> Option<JumpHost> {
+    let Connection::Ssh(endpoint) = &host.connection else { return None };
+    Some(JumpHost {
+        name: host.name.as_str().to_owned(),
+        endpoint: SshEndpoint { jump: Vec::new(), ..endpoint.clone() },
+        connect_timeout: host.connect_timeout,
+    })
 }

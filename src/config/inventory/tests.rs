@@ -19,7 +19,7 @@ fn errors(text: &str) -> String {
 fn ssh<'a>(inventory: &'a Inventory, name: &str) -> &'a crate::domain::SshEndpoint {
     match &inventory.get(&HostName::new(name).unwrap()).unwrap().connection {
         Connection::Ssh(endpoint) => endpoint,
-        Connection::Local => panic!("local"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -51,7 +51,7 @@ fn values_come_from_the_host_then_its_groups_then_the_defaults() {
     let inventory = parse(FLEET);
     let web = ssh(&inventory, "web-02");
     assert_eq!((web.address.as_str(), web.user.as_str(), web.port), ("10.0.0.2", "deploy", 2222));
-    assert_eq!(web.jump.iter().map(|host| host.as_str()).collect::<Vec<_>>(), ["bastion"]);
+    assert_eq!(web.jump.iter().map(|jump| jump.name.as_str()).collect::<Vec<_>>(), ["bastion"]);
     let env = &host(&inventory, "web-02").env;
     assert_eq!(env.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["A=default", "B=prod", "C=web"]);
     assert_eq!(host(&inventory, "web-02").timeout, Some(Duration::from_secs(120)));
@@ -64,16 +64,7 @@ fn values_come_from_the_host_then_its_groups_then_the_defaults() {
 #[test]
 fn a_host_with_nothing_said_gets_the_documented_defaults() {
     let inventory = parse("version: 1\nhosts: [plain]\n");
-    let expected = crate::domain::SshEndpoint {
-        address: "plain".into(),
-        port: 22,
-        user: "ana".into(),
-        identity_files: vec![],
-        host_key: HostKeyPolicy::Strict,
-        known_hosts: vec![],
-        jump: vec![],
-    };
-    assert_eq!(ssh(&inventory, "plain"), &expected);
+    assert_eq!(ssh(&inventory, "plain"), &crate::domain::SshEndpoint::new("plain", "ana"));
     let plain = host(&inventory, "plain");
     assert_eq!((plain.connect_timeout, plain.timeout), (Duration::from_secs(10), None));
     assert_eq!(plain.docker, Docker::Words("docker".into()));
@@ -197,6 +188,24 @@ fn a_version_is_required() {
 fn an_address_range_must_have_as_many_as_the_names() {
     let errors = errors("version: 1\nhosts:\n  w[1:3]: {address: '10.0.0.[1:2]'}\n");
     assert!(errors.contains("stands for 2 addresses, the name for 3 hosts"), "{errors}");
+}
+
+#[test]
+fn a_jump_through_a_host_behind_a_jump_host_goes_through_both() {
+    let inventory = parse(
+        "version: 1\nhosts:\n  outer: {port: 2201}\n  inner: {jump: outer}\n  other: {jump: inner}\n  by-inner: {jump: inner}\n  \
+         by-both: {jump: [outer, inner]}\n  by-three: {jump: [inner, other]}\n",
+    );
+    let chain = |name| ssh(&inventory, name).jump.iter().map(|jump| jump.name.as_str()).collect::<Vec<_>>().join(" ");
+    assert_eq!(chain("inner"), "outer");
+    assert_eq!(chain("by-inner"), "outer inner");
+    assert_eq!(chain("by-both"), "outer inner");
+    // As `ssh -J inner,other` does: how the first one is reached counts, how the others would be reached alone does not.
+    assert_eq!(chain("by-three"), "outer inner other");
+    assert_eq!(ssh(&inventory, "by-inner").jump[0].endpoint.port, 2201);
+    let long: String = (1..=20).map(|n| format!("  h{n}: {{jump: h{}}}\n", n - 1)).collect();
+    let errors = errors(&format!("version: 1\nhosts:\n  h0: {{}}\n{long}"));
+    assert!(errors.contains("more than 8 jump hosts"), "{errors}");
 }
 
 #[test]
