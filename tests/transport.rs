@@ -13,6 +13,8 @@ mod auth;
 mod exec;
 #[path = "transport/host_keys.rs"]
 mod host_keys;
+#[path = "transport/jump.rs"]
+mod jump;
 #[path = "transport/local.rs"]
 mod local;
 #[path = "transport/sshd.rs"]

@@ -51,7 +51,8 @@ impl<'a> Session<'a> {
         let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
         let allowed = self.allowed(allowed);
         let remote = self.remote()?;
-        let output = remote.exec(&script.to_shell(), &Limits::new(allowed, fleet.cancel, &phase))?;
+        let limits = Limits { speaking: Phase::Docker, ..Limits::new(allowed, fleet.cancel, &phase) };
+        let output = remote.exec(&script.to_shell(), &limits)?;
         (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
         let sections = script.read(&output);
         if !sections.is_complete() {
@@ -97,7 +98,8 @@ impl<'a> Session<'a> {
                 let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
                 // A short --timeout is meant for everything that waits, so it bounds the connection as well.
                 let allowed = fleet.timeout.map_or(host.connect_timeout, |t| t.min(host.connect_timeout));
-                fleet.connector.connect(host, &Limits::new(allowed, fleet.cancel, &phase))?
+                let limits = Limits { retries: fleet.retries, ..Limits::new(allowed, fleet.cancel, &phase) };
+                fleet.connector.connect(host, &limits)?
             }
         };
         Ok(self.remote.insert(remote).as_mut())

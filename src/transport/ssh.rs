@@ -1,15 +1,18 @@
 //! Connects to hosts over SSH, through libssh2 (the `ssh2` crate).
 //!
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
-//! The road: `dial` (DNS, TCP) → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
+//! The road: `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
 mod auth;
 mod command;
 mod dial;
 mod exec;
+mod gate;
 mod host_key;
+mod jump;
 mod keys;
 mod known_hosts;
+mod socket;
 mod wire;
 
 use std::{
@@ -18,6 +21,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -25,12 +29,18 @@ use zeroize::Zeroizing;
 use self::{
     auth::{Credentials, Login},
     exec::SshRemote,
+    gate::{Gate, Permit},
     host_key::HostKeys,
+    jump::Jumps,
     keys::KeyRing,
+    socket::Socket,
     wire::Wire,
 };
-use super::{Connector, Limits, Phase, Remote, TransportError, TransportErrorKind};
+use super::{Connector, Limits, Phase, Remote, TransportError, TransportErrorKind, retry::Tries};
 use crate::domain::{Connection, Host, SshEndpoint};
+
+/// Least time a host has for its first byte before the connection is tried anew.
+const FIRST_BYTE: Duration = Duration::from_secs(2);
 
 /// Asks a person for the passphrase of the key in the given file; `None` when there is no answer.
 pub type PassphrasePrompt = Arc<dyn Fn(&Path) -> Option<Zeroizing<String>> + Send + Sync>;
@@ -90,9 +100,16 @@ impl Counts {
 
 /// Opens SSH sessions. Keys and known hosts are read once and shared by all workers of a run.
 pub struct SshConnector {
+    core: Arc<Core>,
+}
+
+/// What all sessions of a run share, those of jump hosts included.
+struct Core {
     credentials: Credentials,
     host_keys: HostKeys,
     counts: Arc<Counts>,
+    gate: Gate,
+    jumps: Jumps,
 }
 
 impl SshConnector {
@@ -100,7 +117,7 @@ impl SshConnector {
     #[must_use]
     pub fn new(options: SshOptions) -> Self {
         let counts = Arc::new(Counts::default());
-        Self {
+        let core = Core {
             credentials: Credentials {
                 agent: options.agent,
                 ring: KeyRing::new(options.home.clone(), options.passphrase, Arc::clone(&counts)),
@@ -109,43 +126,121 @@ impl SshConnector {
             },
             host_keys: HostKeys::new(options.home),
             counts,
-        }
+            gate: Gate::default(),
+            jumps: Jumps::default(),
+        };
+        Self { core: Arc::new(core) }
     }
 
     /// What was done so far, for `--verbose` and for tests.
     #[must_use]
     pub fn counts(&self) -> &Counts {
-        &self.counts
+        &self.core.counts
+    }
+}
+
+impl Drop for SshConnector {
+    fn drop(&mut self) {
+        // The jump hosts' threads hold the core, so they have to be told.
+        self.core.jumps.close();
     }
 }
 
 impl Connector for SshConnector {
     fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
-        let unsupported = |text: String| Err(TransportError::new(Phase::Dns, TransportErrorKind::Unsupported(text)));
         let Connection::Ssh(endpoint) = &host.connection else {
-            return unsupported(format!("{} is not reached over SSH", host.name));
+            let kind = TransportErrorKind::Unsupported(format!("{} is not reached over SSH", host.name));
+            return Err(TransportError::new(Phase::Configuration, kind));
         };
-        if let Some(jump) = endpoint.jump.first() {
-            return unsupported(format!(
-                "jump hosts are not supported yet ({} is reached through {})",
-                host.name, jump.name
-            ));
+        let wire = self.core.connect(endpoint, limits)?;
+        // Due only when a loop asks for it: see `exec`.
+        wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
+        Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.core.counts))))
+    }
+}
+
+impl Core {
+    /// A session that is logged in, tried again as [`retry`](crate::transport::retry) has it.
+    fn connect(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
+        let mut tries = Tries::new(limits.retries);
+        // Waiting for a turn is not the host's time.
+        let mut deadline = limits.deadline;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // An answer that got lost is worth another try only if there is time for one; the last has all that is left.
+            let share = (left / (tries.left() + 1)).max(FIRST_BYTE);
+            let first_byte = (tries.left() > 0).then(|| Instant::now() + share);
+            let mut waited = Duration::ZERO;
+            let error = match self.session(endpoint, &Limits { deadline, first_byte, ..*limits }, &mut waited) {
+                Ok(wire) => return Ok(wire),
+                Err(error) => error,
+            };
+            deadline += waited;
+            let Some(wait) = tries.next(&error, deadline) else { return Err(error) };
+            pause(error.phase, wait, limits)?;
         }
-        let wire = Wire::new(dial::dial(endpoint, limits)?)?;
+    }
+
+    /// One try. `waited` is the time until it was its turn.
+    fn session(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        waited: &mut Duration,
+    ) -> Result<Wire, TransportError> {
+        let (socket, permit) = self.socket(endpoint, limits, waited)?;
+        let by_turn = |at: Instant| at + *waited;
+        let limits =
+            &Limits { deadline: by_turn(limits.deadline), first_byte: limits.first_byte.map(by_turn), ..*limits };
+        let wire = Wire::new(socket)?;
         let _guard = wire.wake_on(limits.cancel);
         (limits.phase)(Phase::KeyExchange);
         self.host_keys.prefer_known(&wire.session, endpoint)?;
-        let mut session = wire.session.clone();
-        wire.drive(Phase::KeyExchange, limits, |_| session.handshake())?;
-        drop(session);
+        wire.handshake(limits)?;
         (limits.phase)(Phase::HostKey);
         self.host_keys.check(&wire.session, endpoint, limits)?;
         (limits.phase)(Phase::Authentication);
         Login::new(&wire, endpoint, &self.credentials, *limits).run()?;
-        // Due only when a loop asks for it: see `exec`.
-        wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
+        drop(permit);
         self.counts.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.counts))))
+        Ok(wire)
+    }
+
+    /// A connection to the endpoint, straight or through its jump hosts, with the permission to start a session on it.
+    fn socket(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        waited: &mut Duration,
+    ) -> Result<(Socket, Permit<'_>), TransportError> {
+        if endpoint.jump.is_empty() {
+            let begin = Instant::now();
+            // Two names may stand for one endpoint.
+            let permit = self.gate.enter(&target(endpoint), limits)?;
+            *waited = begin.elapsed();
+            let by_turn = |at: Instant| at + *waited;
+            let limits =
+                &Limits { deadline: by_turn(limits.deadline), first_byte: limits.first_byte.map(by_turn), ..*limits };
+            return Ok((Socket::Tcp(dial::dial(endpoint, limits)?), permit));
+        }
+        let socket = self.jumps.open(self, endpoint, limits, waited)?;
+        // The hosts behind one jump host may all be one machine, or behind one that counts.
+        let begin = Instant::now();
+        let permit = self.gate.enter(&jump::key(&endpoint.jump), limits)?;
+        *waited += begin.elapsed();
+        Ok((socket, permit))
+    }
+}
+
+/// Sleeps for `wait`, or less when the run is abandoned.
+fn pause(phase: Phase, wait: Duration, limits: &Limits<'_>) -> Result<(), TransportError> {
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let _guard = limits.cancel.on_abandon(move || {
+        let _ = sender.send(());
+    });
+    match receiver.recv_timeout(wait) {
+        Ok(()) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
+        Err(_) => Ok(()),
     }
 }
 

@@ -37,6 +37,11 @@ impl Sshd {
 
     /// An sshd with host keys of these types and these further lines of configuration.
     pub(crate) fn with(host_keys: &[&str], configuration: &str) -> Self {
+        Self::with_startups(host_keys, configuration, "MaxStartups 200")
+    }
+
+    /// The same with a `MaxStartups` line of its own: sshd takes the first one it reads.
+    pub(crate) fn with_startups(host_keys: &[&str], configuration: &str, startups: &str) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -44,7 +49,7 @@ impl Sshd {
         let port = TcpListener::bind((&*address, 0)).unwrap().local_addr().unwrap().port();
         let mut text = format!(
             "ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 200\nLogLevel VERBOSE\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{startups}\nLogLevel VERBOSE\n\
              AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n{configuration}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),
@@ -98,6 +103,10 @@ impl Sshd {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Connects as [`Sshd::endpoint`] says.
