@@ -11,9 +11,11 @@ use rayon::prelude::*;
 
 pub use session::Session;
 
+pub use crate::transport::Phase;
+
 use crate::{
     domain::{Host, HostName},
-    transport::{Cancel, Connector, Phase, TransportError},
+    transport::{Cancel, Connector, TransportError},
 };
 
 /// Most workers at once unless the user says otherwise. Past this, sshd and the client's cores are what limits a run.

@@ -107,10 +107,7 @@ fn a_hundred_hosts_behind_one_jump_host_with_stock_max_startups_share_its_sessio
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .filter_map(|worker| worker.join().unwrap().err())
-            .collect()
+        workers.into_iter().filter_map(|worker| worker.join().unwrap().err()).collect()
     });
     assert!(lost.is_empty(), "{lost:?}");
     assert_eq!(processes(&jump, "Accepted publickey"), 1, "{}", jump.log());
