@@ -129,7 +129,7 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
             "do not trust this host before its owner replaced the key".to_owned()
         }
         TransportErrorKind::Jump { jump, .. } => {
-            format!("every host behind {jump} waits for it; see `mcp hosts check {name}`")
+            format!("repair {jump} first: every host behind it has this one trouble")
         }
         TransportErrorKind::Forward { jump, reason, .. } if reason.contains("prohibited") => {
             format!("sshd on {jump} forbids it: AllowTcpForwarding and PermitOpen in its sshd_config")

@@ -50,7 +50,7 @@ impl Sshd {
         let mut text = format!(
             "ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\n{startups}\nLogLevel VERBOSE\n\
-             AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n{configuration}\n",
+             AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),
         );
@@ -60,6 +60,8 @@ impl Sshd {
             keygen(&key, kind, "");
             text.push_str(&format!("HostKey {}\n", key.display()));
         }
+        // Last, because nothing after a `Match` is for all.
+        text.push_str(&format!("{configuration}\n"));
         fs::write(path("sshd_config"), text).unwrap();
         keygen(&path("id_ed25519"), "ed25519", "");
         fs::copy(path("id_ed25519.pub"), path("authorized_keys")).unwrap();
