@@ -1,10 +1,11 @@
 //! Finds the workspace, reads its files, and changes them under a lock.
 //!
 //! Boundary: the only part of `config` that touches files. Next: `store/lock.rs` keeps two `mcp` apart,
-//! `store/atomic.rs` replaces a file so that it is never half-written.
+//! `store/atomic.rs` replaces a file so that it is never half-written, `store/machine.rs` reads for `ssh_config`.
 
 mod atomic;
 mod lock;
+mod machine;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+pub use machine::ThisMachine;
 
 use super::{
     error::{ConfigError, ConfigErrors},
