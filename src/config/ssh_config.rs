@@ -27,6 +27,7 @@ pub use evaluate::{Refusal, Request, Settings};
 pub use jump::{Hop, Jump};
 pub use keywords::{Treatment, keywords};
 pub use parser::SshConfig;
+pub(crate) use reader::Config;
 pub use reader::{Choice, Reader};
 pub use values::HostKeyChecking;
 

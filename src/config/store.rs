@@ -13,6 +13,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +23,7 @@ use super::{
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
     registry::{Check, Registry},
+    ssh_config::Reader,
     state::State,
     yaml::{self, LARGEST},
 };
@@ -147,7 +149,9 @@ impl Workspace {
             let config = xdg_config_home.clone().or_else(|| home.as_ref().map(|home| home.join(".config")));
             (config.ok_or(StoreError::NoWorkspace)?.join("mcp"), false)
         };
-        let context = Context { dir, home: home.clone(), user: user.clone() };
+        let machine = ThisMachine { home: home.clone(), user: user.clone() };
+        let ssh = Reader::new(Arc::new(machine));
+        let context = Context { dir, home: home.clone(), user: user.clone(), ssh };
         Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT })
     }
 

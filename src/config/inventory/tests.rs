@@ -5,7 +5,7 @@ use crate::{config::pattern::HostPattern, domain::HostKeyPolicy};
 use std::time::Duration;
 
 pub(super) fn context() -> Context {
-    Context { dir: "/ws".into(), home: Some("/home/ana".into()), user: "ana".into() }
+    Context { dir: "/ws".into(), home: Some("/home/ana".into()), user: "ana".into(), ssh: Default::default() }
 }
 
 fn parse(text: &str) -> Inventory {

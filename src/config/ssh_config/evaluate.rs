@@ -469,6 +469,17 @@ fn is_word_of_agent(text: &str) -> bool {
 }
 
 impl Settings {
+    /// What holds where there is no configuration: the request alone.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Self {
+        Self {
+            host_name: request.host_name.unwrap_or(request.name).to_owned(),
+            user: request.user.map(str::to_owned),
+            port: request.port,
+            ..Self::default()
+        }
+    }
+
     /// The identity files, expanded; `none` is left out.
     ///
     /// # Errors

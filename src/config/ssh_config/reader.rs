@@ -23,6 +23,9 @@ pub enum Choice {
     Nothing,
 }
 
+/// A configuration and what it is evaluated with.
+pub(crate) type Config = (Arc<SshConfig>, Arc<dyn Machine>);
+
 /// What was read, by what was asked for.
 type Memory = Mutex<HashMap<Choice, Result<Arc<SshConfig>, ConfigError>>>;
 
@@ -44,7 +47,7 @@ impl Reader {
     ///
     /// # Errors
     /// Those of [`SshConfig::read`].
-    pub(crate) fn read(&self, choice: &Choice) -> Result<Option<(Arc<SshConfig>, Arc<dyn Machine>)>, ConfigError> {
+    pub(crate) fn read(&self, choice: &Choice) -> Result<Option<Config>, ConfigError> {
         let Some(machine) = self.machine.as_ref().filter(|_| *choice != Choice::Nothing) else { return Ok(None) };
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let config =

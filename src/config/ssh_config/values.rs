@@ -99,8 +99,6 @@ pub(super) fn seconds(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn times_are_sums_of_units() {
         for (text, seconds) in [
