@@ -3,6 +3,7 @@
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
 //! The road: `dial` (DNS, TCP) → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
+mod algorithms;
 mod auth;
 mod command;
 mod dial;
@@ -135,6 +136,7 @@ impl Connector for SshConnector {
         let _guard = wire.wake_on(limits.cancel);
         (limits.phase)(Phase::KeyExchange);
         self.host_keys.prefer_known(&wire.session, endpoint)?;
+        algorithms::offer(&wire.session, &endpoint.algorithms)?;
         let mut session = wire.session.clone();
         wire.drive(Phase::KeyExchange, limits, |_| session.handshake())?;
         drop(session);

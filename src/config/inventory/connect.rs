@@ -195,6 +195,8 @@ impl<'a> Connections<'a> {
             host_key_alias: settings.host_key_alias.clone(),
             known_hosts: vars.and_then(|vars| vars.known_hosts.clone()).unwrap_or_else(|| self.known_hosts(&settings)),
             hash_known_hosts: settings.hash_known_hosts.unwrap_or_default(),
+            algorithms: Arc::new(settings.algorithms.clone()),
+            address_family: settings.address_family.unwrap_or_default(),
             ..SshEndpoint::new(settings.host_name, user)
         };
         Ok((endpoint, connect_timeout, hops))

@@ -9,13 +9,16 @@ use super::{
     Machine, Origin, SshConfig,
     jump::{Hop, Jump},
     keywords,
-    options::{self, AlgorithmKind, Family, MOST_FILES, Setting},
+    options::{self, AlgorithmKind, MOST_FILES, Setting},
     parser::{self, Block, Condition, CriterionKind, Entry, File},
     pattern::{self, Verdict},
     tokens::{self, Variables},
     values::{Canonicalize, HostKeyChecking},
 };
-use crate::config::error::ConfigError;
+use crate::{
+    config::error::ConfigError,
+    domain::{AddressFamily, Algorithms},
+};
 
 /// Which host is asked for, with what a command line would say of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,6 +83,10 @@ pub struct Settings {
     pub hash_known_hosts: Option<bool>,
     /// `ProxyJump` as written, and where.
     pub jump: Option<(Jump, Origin)>,
+    /// `AddressFamily`.
+    pub address_family: Option<AddressFamily>,
+    /// `Ciphers`, `MACs`, `KexAlgorithms`, `HostKeyAlgorithms`, `RequiredRSASize`.
+    pub algorithms: Algorithms,
     /// What stands in the way, in the order of the files.
     pub refusals: Vec<Refusal>,
     origins: Origins,
@@ -119,9 +126,8 @@ struct Options {
     canonical_domains: Option<bool>,
     canonicalize_max_dots: Option<i64>,
     permitted_cnames: Option<bool>,
-    family: Said<Family>,
-    algorithms: Vec<(AlgorithmKind, String, Origin)>,
-    required_rsa_size: Said<i64>,
+    address_family: Option<AddressFamily>,
+    algorithms: Algorithms,
     refusable: Vec<(&'static str, String, Origin)>,
 }
 
@@ -283,11 +289,16 @@ impl Evaluation<'_> {
         }
         let options = &mut self.options;
         match setting {
-            Setting::AddressFamily(family) => said(&mut options.family, family, origin),
-            Setting::Algorithms(kind, text) => {
-                if options.algorithms.iter().all(|(other, ..)| other != kind) {
-                    options.algorithms.push((*kind, text.clone(), origin.clone()));
-                }
+            Setting::AddressFamily(family) => first(&mut options.address_family, family),
+            Setting::Algorithms(kind, list) => {
+                let algorithms = &mut options.algorithms;
+                let place = match kind {
+                    AlgorithmKind::Ciphers => &mut algorithms.ciphers,
+                    AlgorithmKind::HostKeys => &mut algorithms.host_keys,
+                    AlgorithmKind::KeyExchange => &mut algorithms.key_exchange,
+                    AlgorithmKind::Macs => &mut algorithms.macs,
+                };
+                first(place, list);
             }
             Setting::CanonicalDomains(any) => first(&mut options.canonical_domains, any),
             Setting::CanonicalizeHostname(value) => said(&mut options.canonicalize, value, origin),
@@ -321,7 +332,7 @@ impl Evaluation<'_> {
                     options.refusable.push((keyword, value.clone(), origin.clone()));
                 }
             }
-            Setting::RequiredRsaSize(bits) => said(&mut options.required_rsa_size, bits, origin),
+            Setting::RequiredRsaSize(bits) => first(&mut options.algorithms.required_rsa_bits, bits),
             Setting::Tag(tag) => first(&mut options.tag, tag),
             Setting::User(user) => first(&mut options.user, user),
             Setting::UserKnownHosts(files) => said(&mut options.user_known_hosts, files, origin),
@@ -443,6 +454,8 @@ impl Evaluation<'_> {
             host_key_alias: alias,
             hash_known_hosts: options.hash_known_hosts,
             jump: options.jump,
+            address_family: options.address_family,
+            algorithms: options.algorithms,
             refusals: self.refusals,
             origins: Origins { identity_files: identity_origins, certificate_files: certificate_origins },
             connection,

@@ -11,6 +11,7 @@ use super::{
     tokens::{self, Variables},
     values::{self, Canonicalize, HostKeyChecking},
 };
+use crate::domain::AddressFamily;
 
 /// Most identity or certificate files of one host (SSH_MAX_IDENTITY_FILES).
 pub(super) const MOST_FILES: usize = 100;
@@ -29,7 +30,7 @@ pub(super) enum AlgorithmKind {
 /// A line that may take effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Setting {
-    AddressFamily(Family),
+    AddressFamily(AddressFamily),
     Algorithms(AlgorithmKind, String),
     CanonicalDomains(bool),
     CanonicalizeHostname(Canonicalize),
@@ -51,18 +52,10 @@ pub(super) enum Setting {
     ProxyJump(Jump),
     /// A keyword of the refused kind with its value.
     Refusable(&'static str, String),
-    RequiredRsaSize(i64),
+    RequiredRsaSize(u32),
     Tag(String),
     User(String),
     UserKnownHosts(Vec<String>),
-}
-
-/// `AddressFamily` (ssh_config(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    Any,
-    Inet,
-    Inet6,
 }
 
 /// Reads a line whose keyword is known; `None` when it makes no difference here.
@@ -78,9 +71,9 @@ pub(super) fn setting(name: &'static str, line: &Line, machine: &dyn Machine) ->
     let algorithms = |kind| text().map(|text| Setting::Algorithms(kind, text));
     let setting = match name {
         "AddressFamily" => Setting::AddressFamily(match one()?.to_ascii_lowercase().as_str() {
-            "any" => Family::Any,
-            "inet" => Family::Inet,
-            "inet6" => Family::Inet6,
+            "any" => AddressFamily::Any,
+            "inet" => AddressFamily::Inet,
+            "inet6" => AddressFamily::Inet6,
             found => return Err(format!("expected any, inet or inet6, found {found:?}")),
         }),
         "CanonicalDomains" => Setting::CanonicalDomains(!is_none(&list(line, usize::MAX)?)),
@@ -120,7 +113,11 @@ pub(super) fn setting(name: &'static str, line: &Line, machine: &dyn Machine) ->
             let jump = Jump::parse(&text);
             Setting::ProxyJump(jump.ok_or_else(|| format!("expected [user@]host[:port] with commas, found {text:?}"))?)
         }
-        "RequiredRSASize" => Setting::RequiredRsaSize(integer(one()?)?),
+        "RequiredRSASize" => {
+            let text = one()?;
+            let bits = values::number(text).and_then(|bits| u32::try_from(bits).ok());
+            Setting::RequiredRsaSize(bits.ok_or_else(|| format!("expected a number of bits, found {text:?}"))?)
+        }
         "StrictHostKeyChecking" => {
             let text = one()?;
             let value = HostKeyChecking::parse(text);
