@@ -24,8 +24,10 @@ use crate::{
 pub struct HostRow {
     /// Its name.
     pub name: HostName,
-    /// `user@address:port`, or `local`.
+    /// `user@address:port`, `local`, or `refused`.
     pub target: String,
+    /// Why it cannot be reached at all: what the configuration asks for, and where.
+    pub refused: Option<String>,
     /// Its groups.
     pub groups: Vec<String>,
     /// The words for docker; null on a host without.
@@ -53,6 +55,10 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
         .map(|host| HostRow {
             name: host.name.clone(),
             target: target_of(host),
+            refused: match &host.connection {
+                Connection::Refused(reason) => Some(reason.clone()),
+                Connection::Local | Connection::Ssh(_) => None,
+            },
             groups: host.groups.iter().map(ToString::to_string).collect(),
             docker: match &host.docker {
                 Docker::Words(words) => Some(words.clone()),
