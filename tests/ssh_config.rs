@@ -10,6 +10,8 @@
 mod compare;
 #[path = "ssh_config/generated.rs"]
 mod generated;
+#[path = "ssh_config/product.rs"]
+mod product;
 
 use std::{fs, path::Path};
 

@@ -5,6 +5,8 @@
 //! `inventory/connect.rs` works out how each host is reached.
 
 mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod groups;
 mod load;
 #[cfg(test)]

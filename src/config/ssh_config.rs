@@ -13,7 +13,7 @@ mod parser;
 mod pattern;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 mod values;
 
