@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod pattern;
 mod range;
 pub mod registry;
+pub mod ssh_config;
 pub mod state;
 pub mod store;
 mod walk;

@@ -9,7 +9,9 @@ mod server;
 mod status;
 mod words;
 
-pub use host::{AgentChoice, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint};
+pub use host::{
+    AddressFamily, AgentChoice, Algorithms, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
+};
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
 pub use server::Server;
 pub use status::{Health, ServerStatus, Status};

@@ -7,6 +7,8 @@
     reason = "a test stops at the first surprise and says what sshd said"
 )]
 
+#[path = "transport/algorithms.rs"]
+mod algorithms;
 #[path = "transport/auth.rs"]
 mod auth;
 #[path = "transport/exec.rs"]

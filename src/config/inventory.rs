@@ -1,8 +1,12 @@
 //! `hosts.yaml`: the hosts, with every default and group value applied, and the groups.
 //!
 //! Boundary: text in, hosts out; the file is read by `store`. Reference of the keys: `docs/files.md`.
-//! Next: `inventory/load.rs` reads, `inventory/vars.rs` layers values, `inventory/groups.rs` resolves membership.
+//! Next: `inventory/load.rs` reads, `inventory/vars.rs` layers values, `inventory/groups.rs` resolves membership,
+//! `inventory/connect.rs` works out how each host is reached.
 
+mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod groups;
 mod load;
 #[cfg(test)]
@@ -14,6 +18,7 @@ use std::{collections::HashMap, path::PathBuf};
 use super::{
     error::{ConfigErrors, closest},
     pattern::{Body, HostPattern, Operator, PatternError, glob, is_glob},
+    ssh_config::Reader,
 };
 use crate::domain::{Connection, Docker, GroupName, Host, HostName};
 
@@ -29,6 +34,8 @@ pub struct Context {
     pub home: Option<PathBuf>,
     /// The user here, also on hosts that name none.
     pub user: String,
+    /// Reads OpenSSH's configuration; the default one reads nothing.
+    pub ssh: Reader,
 }
 
 /// A group and the hosts in it, those of its children included.

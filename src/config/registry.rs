@@ -231,7 +231,7 @@ mod tests {
     use crate::config::inventory::Context;
 
     fn inventory() -> Inventory {
-        let context = Context { dir: "/ws".into(), home: None, user: "ana".into() };
+        let context = Context { dir: "/ws".into(), home: None, user: "ana".into(), ssh: Default::default() };
         let text = "version: 1\nhosts: {'edge-[1:3]': {groups: edge}, db: , gate: {docker: false}}\ngroups: {edge: }\n";
         Inventory::parse(text, "hosts.yaml", &context).unwrap()
     }

@@ -1,10 +1,11 @@
 //! Finds the workspace, reads its files, and changes them under a lock.
 //!
 //! Boundary: the only part of `config` that touches files. Next: `store/lock.rs` keeps two `mcp` apart,
-//! `store/atomic.rs` replaces a file so that it is never half-written.
+//! `store/atomic.rs` replaces a file so that it is never half-written, `store/machine.rs` reads for `ssh_config`.
 
 mod atomic;
 mod lock;
+mod machine;
 #[cfg(test)]
 mod tests;
 
@@ -12,13 +13,17 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+
+pub use machine::ThisMachine;
 
 use super::{
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
     registry::{Check, Registry},
+    ssh_config::Reader,
     state::State,
     yaml::{self, LARGEST},
 };
@@ -144,7 +149,9 @@ impl Workspace {
             let config = xdg_config_home.clone().or_else(|| home.as_ref().map(|home| home.join(".config")));
             (config.ok_or(StoreError::NoWorkspace)?.join("mcp"), false)
         };
-        let context = Context { dir, home: home.clone(), user: user.clone() };
+        let machine = ThisMachine { home: home.clone(), user: user.clone() };
+        let ssh = Reader::new(Arc::new(machine));
+        let context = Context { dir, home: home.clone(), user: user.clone(), ssh };
         Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT })
     }
 

@@ -53,6 +53,11 @@ impl<'a> Walk<'a> {
         self.suggest(at, message, None);
     }
 
+    /// Takes an error of another file.
+    pub(crate) fn foreign(&mut self, error: ConfigError) {
+        self.errors.push(error);
+    }
+
     pub(crate) fn suggest(&mut self, at: &At, message: impl Into<String>, suggestion: Option<String>) {
         if self.errors.len() < MOST_ERRORS {
             let path = (!at.path.is_empty()).then(|| at.path.clone());

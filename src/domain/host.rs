@@ -61,6 +61,10 @@ pub struct SshEndpoint {
     pub known_hosts: Vec<PathBuf>,
     /// Writes names to `known_hosts` as hashes (ssh_config(5), `HashKnownHosts`).
     pub hash_known_hosts: bool,
+    /// Algorithms that are offered in place of the library's own choice.
+    pub algorithms: Arc<Algorithms>,
+    /// Which addresses of a name are dialled.
+    pub address_family: AddressFamily,
     /// Jump hosts from the outermost in, every one resolved; shared by all hosts behind them.
     pub jump: Vec<Arc<JumpHost>>,
 }
@@ -81,9 +85,39 @@ impl SshEndpoint {
             host_key_alias: None,
             known_hosts: Vec::new(),
             hash_known_hosts: false,
+            algorithms: Arc::default(),
+            address_family: AddressFamily::default(),
             jump: Vec::new(),
         }
     }
+}
+
+/// Limits on the algorithms of a session. A list is one of ssh_config(5): names with commas that replace what is offered, or
+/// with `+` add to it, with `-` take from it, with `^` go first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Algorithms {
+    /// `Ciphers`.
+    pub ciphers: Option<String>,
+    /// `MACs`.
+    pub macs: Option<String>,
+    /// `KexAlgorithms`.
+    pub key_exchange: Option<String>,
+    /// `HostKeyAlgorithms`.
+    pub host_keys: Option<String>,
+    /// `RequiredRSASize`: fewest bits of a host's RSA key.
+    pub required_rsa_bits: Option<u32>,
+}
+
+/// Which kind of address is dialled (ssh_config(5), `AddressFamily`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressFamily {
+    /// Either.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    Inet,
+    /// IPv6 alone.
+    Inet6,
 }
 
 /// One host on the way to another.

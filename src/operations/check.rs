@@ -10,8 +10,11 @@ use std::cell::RefCell;
 
 use crate::{
     config::{self, inventory::Inventory, store::Workspace},
-    domain::{Server, plural},
+    domain::{Connection, Host, Server, plural},
 };
+
+/// Most hosts named in one finding.
+const MOST_NAMED: usize = 5;
 
 /// Checks all three files of `workspace`.
 #[must_use]
@@ -52,8 +55,34 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
                 plural(instances, "instance")
             );
             findings.push(Finding { ok: true, what, fix: None });
+            findings.extend(refused(loaded.inventory.hosts()));
         }
         Err(error) => findings.push(wrong(error.to_string())),
     }
     findings
+}
+
+/// Hosts that OpenSSH's configuration keeps out of reach, those with one reason together.
+fn refused(hosts: &[Host]) -> Vec<Finding> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
+    for host in hosts {
+        let Connection::Refused(reason) = &host.connection else { continue };
+        match reasons.iter_mut().find(|(other, _)| other == reason) {
+            Some((_, names)) => names.push(host.name.as_str()),
+            None => reasons.push((reason, vec![host.name.as_str()])),
+        }
+    }
+    let finding = |(reason, names): (&str, Vec<&str>)| {
+        let more = names.len().saturating_sub(MOST_NAMED);
+        let mut who = names.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            who.push_str(&format!(" and {more} more"));
+        }
+        Finding {
+            ok: false,
+            what: format!("{who}: {reason}"),
+            fix: Some("change that line, or name another file by `ssh_config` in hosts.yaml".to_owned()),
+        }
+    };
+    reasons.into_iter().map(finding).collect()
 }

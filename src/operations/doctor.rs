@@ -113,10 +113,15 @@ fn home(rest: &[&str]) -> Vec<PathBuf> {
 }
 
 fn keys(hosts: &[&Host]) -> Vec<Finding> {
-    let configured = unique(hosts.iter().flat_map(|h| match &h.connection {
-        Connection::Ssh(endpoint) => endpoint.identity_files.clone(),
-        Connection::Local | Connection::Refused(_) => vec![],
-    }));
+    let configured = unique(
+        hosts
+            .iter()
+            .flat_map(|h| match &h.connection {
+                Connection::Ssh(endpoint) => endpoint.identity_files.clone(),
+                Connection::Local | Connection::Refused(_) => vec![],
+            })
+            .filter(|path| path != Path::new("/dev/null")),
+    );
     let mut findings = vec![];
     for path in &configured {
         findings.push(key(path));
@@ -132,7 +137,7 @@ fn key(path: &Path) -> Finding {
     match fs::metadata(path) {
         Err(error) => wrong(
             format!("the identity file {} cannot be read: {error}", path.display()),
-            "correct identity_file in hosts.yaml, or make the key with ssh-keygen -t ed25519",
+            "correct identity_file in hosts.yaml, or IdentityFile in ssh_config, or make the key with ssh-keygen -t ed25519",
         ),
         Ok(meta) if meta.permissions().mode() & 0o077 != 0 => wrong(
             format!("the identity file {} can be read by others, so it is not used", path.display()),
@@ -147,9 +152,14 @@ fn known_hosts(hosts: &[&Host]) -> Vec<Finding> {
         Connection::Ssh(endpoint) => endpoint.known_hosts.clone(),
         Connection::Local | Connection::Refused(_) => vec![],
     }));
-    let files = if configured.is_empty() { home(&[".ssh/known_hosts"]) } else { configured };
+    let mut files = if configured.is_empty() { home(&[".ssh/known_hosts"]) } else { configured };
+    // Of many usual places some are always empty.
+    if files.iter().any(|path| path.exists()) {
+        files.retain(|path| path.exists());
+    }
     files
         .iter()
+        .filter(|path| *path != Path::new("/dev/null"))
         .map(|path| match fs::read(path) {
             Ok(text) => {
                 let entries = text.split(|b| *b == b'\n').filter(|l| !l.is_empty() && l[0] != b'#').count();

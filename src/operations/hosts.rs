@@ -27,10 +27,12 @@ use crate::{
 pub struct HostRow {
     /// Its name.
     pub name: HostName,
-    /// `user@address:port`, or `local`.
+    /// `user@address:port`, `local`, or `refused`.
     pub target: String,
     /// The jump hosts on the way, the outermost first.
     pub jump: Vec<String>,
+    /// Why it cannot be reached at all: what the configuration asks for, and where.
+    pub refused: Option<String>,
     /// Its groups.
     pub groups: Vec<String>,
     /// The words for docker; null on a host without.
@@ -65,6 +67,10 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
             jump: match &host.connection {
                 Connection::Ssh(endpoint) => endpoint.jump.iter().map(|hop| hop.name.clone()).collect(),
                 Connection::Local | Connection::Refused(_) => vec![],
+            },
+            refused: match &host.connection {
+                Connection::Refused(reason) => Some(reason.clone()),
+                Connection::Local | Connection::Ssh(_) => None,
             },
             groups: host.groups.iter().map(ToString::to_string).collect(),
             docker: match &host.docker {

@@ -29,6 +29,11 @@ impl Ui {
                 })
                 .collect();
             self.answer(&table(&["NAME", "TARGET", "GROUPS", "DOCKER", "INSTANCES"], cells, self.width()));
+            for row in rows {
+                if let Some(reason) = &row.refused {
+                    self.warn(&format!("{}: {reason}", row.name));
+                }
+            }
         }
     }
 

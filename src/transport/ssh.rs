@@ -3,6 +3,7 @@
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
 //! The road: `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
+mod algorithms;
 mod auth;
 mod command;
 mod dial;
@@ -196,6 +197,7 @@ impl Core {
         let _guard = wire.wake_on(limits.cancel);
         (limits.phase)(Phase::KeyExchange);
         self.host_keys.prefer_known(&wire.session, endpoint)?;
+        algorithms::offer(&wire.session, &endpoint.algorithms)?;
         wire.handshake(limits)?;
         (limits.phase)(Phase::HostKey);
         self.host_keys.check(&wire.session, endpoint, limits)?;

@@ -27,7 +27,7 @@ impl Fleet {
     /// Writes `hosts.yaml` with this below `hosts:`.
     pub(crate) fn hosts(&self, hosts: &str) {
         let head = format!(
-            "version: 1\ndefaults: {{user: {}, port: {}, identity_file: {}, known_hosts: {}, docker: false}}\nhosts: {hosts}\n",
+            "version: 1\nssh_config: none\ndefaults: {{user: {}, port: {}, identity_file: {}, known_hosts: {}, docker: false}}\nhosts: {hosts}\n",
             user(),
             self.sshd.port,
             self.sshd.path("id_ed25519").display(),

@@ -214,7 +214,12 @@ fn hosts_are_added_and_removed_and_ranges_are_left_whole() {
         Inventory::parse(
             &bare,
             "h",
-            &crate::config::inventory::Context { dir: "/".into(), home: None, user: "x".into() }
+            &crate::config::inventory::Context {
+                dir: "/".into(),
+                home: None,
+                user: "x".into(),
+                ssh: Default::default()
+            }
         )
         .is_ok(),
         "{bare}"

@@ -5,29 +5,31 @@
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
-use super::{CONNECT_TIMEOUT, Context, Inventory, groups, vars, vars::Vars};
+use super::{
+    CONNECT_TIMEOUT, Context, Inventory,
+    connect::{Connections, MOST_JUMPS, Stop},
+    groups, vars,
+    vars::Vars,
+};
 use crate::{
     config::{
         error::{ConfigErrors, closest},
         graph, range,
+        ssh_config::{Choice, Config},
         walk::{At, Fields, Walk, kind},
         yaml::{self, Value},
     },
-    domain::{Connection, Host, HostName, JumpHost, SshEndpoint},
+    domain::{Connection, Host, HostName},
 };
 
-/// Most jump hosts on the way to one host.
-const MOST_JUMPS: usize = 8;
-
 /// A host as it is written, one of a range perhaps.
-struct RawHost {
-    name: HostName,
+pub(super) struct RawHost {
+    pub(super) name: HostName,
     at: At,
-    address: Option<String>,
+    pub(super) address: Option<String>,
     vars: Rc<Vars>,
 }
 
@@ -42,7 +44,7 @@ struct RawHosts {
 pub(super) fn load(text: &str, label: &str, context: &Context) -> Result<Inventory, ConfigErrors> {
     let root = yaml::parse(text, label)?;
     let mut walk = Walk::new(label);
-    let Some(fields) = walk.document(root, &["version", "defaults", "hosts", "groups"]) else {
+    let Some(fields) = walk.document(root, &["version", "ssh_config", "defaults", "hosts", "groups"]) else {
         return walk.finish(Inventory::new(Vec::new(), Vec::new()));
     };
     let defaults = defaults(&mut walk, &fields, context);
@@ -56,37 +58,113 @@ pub(super) fn load(text: &str, label: &str, context: &Context) -> Result<Invento
             memberships[*host].push(*position);
         }
     }
+    let layered: Vec<Vars> = raw
+        .hosts
+        .iter()
+        .zip(&memberships)
+        .map(|(host, mine)| {
+            let mut vars = defaults.clone();
+            for position in mine {
+                vars.overlay(&raw_groups[*position].vars);
+            }
+            vars.overlay(&host.vars);
+            vars
+        })
+        .collect();
+    let config = ssh_config(&mut walk, &fields, &layered, context);
+    jumps(&mut walk, &raw, &layered, config.as_ref());
     let mut hosts = Vec::with_capacity(raw.hosts.len());
-    let mut jumps = Vec::with_capacity(raw.hosts.len());
-    let mut unknown = HashSet::new();
-    for (host, mine) in raw.hosts.iter().zip(&memberships) {
-        let mut vars = defaults.clone();
-        for position in mine {
-            vars.overlay(&raw_groups[*position].vars);
+    if !walk.failed() {
+        let mut connections = Connections::new(&raw.hosts, &raw.index, &layered, config, context);
+        for (position, (host, vars)) in raw.hosts.iter().zip(&layered).enumerate() {
+            let (connection, connect_timeout) = match connections.of(host, vars) {
+                Ok(connected) => connected,
+                Err(Stop::Refused(reason)) => (Connection::Refused(reason), Duration::from_secs(CONNECT_TIMEOUT)),
+                Err(Stop::TooMany) if vars.jump.is_some() => {
+                    walk.error(&host.at, format!("more than {MOST_JUMPS} jump hosts on the way"));
+                    break;
+                }
+                Err(Stop::TooMany) => {
+                    let reason = format!("more than {MOST_JUMPS} jump hosts on the way; does a ProxyJump lead back?");
+                    (Connection::Refused(reason), Duration::from_secs(CONNECT_TIMEOUT))
+                }
+                // One line of one file is wrong, whichever host it was found for.
+                Err(Stop::Broken(error)) => {
+                    walk.foreign(error);
+                    break;
+                }
+            };
+            let mut groups: Vec<_> =
+                memberships[position].iter().map(|group| resolved.groups[*group].name.clone()).collect();
+            groups.sort();
+            hosts.push(Host {
+                name: host.name.clone(),
+                connection,
+                docker: vars.docker.clone().unwrap_or_default(),
+                env: vars.env.clone(),
+                groups,
+                connect_timeout,
+                timeout: vars.timeout,
+            });
         }
-        vars.overlay(&host.vars);
-        let mut edges = Vec::new();
+    }
+    if walk.failed() {
+        hosts.clear();
+    }
+    walk.finish(Inventory::new(hosts, resolved.groups))
+}
+
+/// OpenSSH's configuration, read if a host is reached over SSH; `ssh_config` names another file, or `none`.
+fn ssh_config(walk: &mut Walk<'_>, fields: &Fields, vars: &[Vars], context: &Context) -> Option<Config> {
+    let choice = match fields.get("ssh_config") {
+        None => Choice::Default,
+        Some(at) => match &at.node.value {
+            Value::Scalar(scalar) if scalar.text == "none" => Choice::Nothing,
+            _ => Choice::File(walk.path(&at, &context.dir, context.home.as_deref())?),
+        },
+    };
+    if vars.iter().all(|vars| vars.local == Some(true)) {
+        return None;
+    }
+    context.ssh.read(&choice).unwrap_or_else(|error| {
+        walk.foreign(error);
+        None
+    })
+}
+
+/// Reports names to jump through that nobody knows, hosts that are this machine, and circles.
+fn jumps(walk: &mut Walk<'_>, raw: &RawHosts, vars: &[Vars], config: Option<&Config>) {
+    let mut unknown = HashSet::new();
+    let mut edges = Vec::with_capacity(vars.len());
+    for vars in vars {
+        let mut mine = Vec::new();
         for (name, at) in vars.jump.iter().flatten() {
             match raw.index.get(name) {
-                Some(position) => edges.push(*position),
+                Some(position) => mine.push(*position),
+                None if config.is_some_and(|(config, _)| config.names(name)) => {}
                 // One place may stand for many hosts.
                 None if unknown.insert((at.line, name.clone())) => {
-                    let suggestion = closest(name, raw.index.keys().map(String::as_str));
+                    let aliases = config.iter().flat_map(|(config, _)| config.all_names());
+                    let suggestion = closest(name, raw.index.keys().map(String::as_str).chain(aliases));
                     walk.suggest(at, format!("there is no host {name:?} to jump through"), suggestion);
                 }
                 None => {}
             }
         }
-        jumps.push(edges);
-        let mut groups: Vec<_> = mine.iter().map(|position| resolved.groups[*position].name.clone()).collect();
-        groups.sort();
-        hosts.push(resolve(host, vars, groups, context));
+        edges.push(mine);
     }
-    jump(&mut walk, &raw.hosts, &mut hosts, &jumps);
-    if walk.failed() {
-        hosts.clear();
+    for (host, mine) in raw.hosts.iter().zip(&edges) {
+        for jump in mine.iter().filter(|jump| vars[**jump].local == Some(true)) {
+            let name = raw.hosts[*jump].name.as_str();
+            walk.error(&host.at, format!("cannot jump through {name:?}: its connection is local"));
+        }
     }
-    walk.finish(Inventory::new(hosts, resolved.groups))
+    let (_, cycles) = graph::order(&edges);
+    for cycle in &cycles {
+        let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| raw.hosts[*at].name.as_str()).collect();
+        let way_out = "; `jump: []` on a host overrides an inherited one";
+        walk.error(&raw.hosts[cycle[0]].at, format!("the jumps go round in a circle: {}{way_out}", names.join(" → ")));
+    }
 }
 
 fn defaults(walk: &mut Walk<'_>, fields: &Fields, context: &Context) -> Vars {
@@ -181,79 +259,4 @@ fn add(
         raw.joined.extend(groups.iter().map(|(group, at)| (position, group.clone(), at.clone())));
         raw.hosts.push(host);
     }
-}
-
-fn resolve(host: &RawHost, vars: Vars, groups: Vec<crate::domain::GroupName>, context: &Context) -> Host {
-    let connection = if vars.local == Some(true) {
-        Connection::Local
-    } else {
-        let address = host.address.clone().unwrap_or_else(|| host.name.as_str().to_owned());
-        Connection::Ssh(SshEndpoint {
-            port: vars.port.unwrap_or(22),
-            identity_files: vars.identity_files.unwrap_or_default(),
-            host_key: vars.host_key.unwrap_or_default(),
-            known_hosts: vars.known_hosts.unwrap_or_default(),
-            ..SshEndpoint::new(address, vars.user.unwrap_or_else(|| context.user.clone()))
-        })
-    };
-    Host {
-        name: host.name.clone(),
-        connection,
-        docker: vars.docker.unwrap_or_default(),
-        env: vars.env,
-        groups,
-        connect_timeout: vars.connect_timeout.unwrap_or(Duration::from_secs(CONNECT_TIMEOUT)),
-        timeout: vars.timeout,
-    }
-}
-
-/// Gives every host its way: how the first jump host is reached, then the others in turn, as `ssh -J a,b` goes (ssh(1)).
-fn jump(walk: &mut Walk<'_>, raw: &[RawHost], hosts: &mut [Host], jumps: &[Vec<usize>]) {
-    for (host, edges) in raw.iter().zip(jumps) {
-        for jump in edges {
-            if hosts[*jump].connection == Connection::Local {
-                let name = hosts[*jump].name.as_str();
-                walk.error(&host.at, format!("cannot jump through {name:?}: its connection is local"));
-            }
-        }
-    }
-    let (order, cycles) = graph::order(jumps);
-    for cycle in &cycles {
-        let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| raw[*at].name.as_str()).collect();
-        let way_out = "; `jump: []` on a host overrides an inherited one";
-        walk.error(&raw[cycle[0]].at, format!("the jumps go round in a circle: {}{way_out}", names.join(" → ")));
-    }
-    if walk.failed() {
-        return;
-    }
-    let mut hops: HashMap<usize, Arc<JumpHost>> = HashMap::new();
-    for at in order {
-        let Some(first) = jumps[at].first() else { continue };
-        let mut way = match &hosts[*first].connection {
-            Connection::Ssh(endpoint) => endpoint.jump.clone(),
-            Connection::Local | Connection::Refused(_) => Vec::new(),
-        };
-        for jump in &jumps[at] {
-            way.extend(hops.get(jump).cloned().or_else(|| {
-                let hop = Arc::new(hop(&hosts[*jump])?);
-                hops.insert(*jump, Arc::clone(&hop));
-                Some(hop)
-            }));
-        }
-        if way.len() > MOST_JUMPS {
-            return walk.error(&raw[at].at, format!("more than {MOST_JUMPS} jump hosts on the way"));
-        }
-        if let Connection::Ssh(endpoint) = &mut hosts[at].connection {
-            endpoint.jump = way;
-        }
-    }
-}
-
-fn hop(host: &Host) -> Option<JumpHost> {
-    let Connection::Ssh(endpoint) = &host.connection else { return None };
-    Some(JumpHost {
-        name: host.name.as_str().to_owned(),
-        endpoint: SshEndpoint { jump: Vec::new(), ..endpoint.clone() },
-        connect_timeout: host.connect_timeout,
-    })
 }

@@ -5,7 +5,7 @@ use crate::{config::pattern::HostPattern, domain::HostKeyPolicy};
 use std::time::Duration;
 
 pub(super) fn context() -> Context {
-    Context { dir: "/ws".into(), home: Some("/home/ana".into()), user: "ana".into() }
+    Context { dir: "/ws".into(), home: Some("/home/ana".into()), user: "ana".into(), ssh: Default::default() }
 }
 
 fn parse(text: &str) -> Inventory {
@@ -160,7 +160,7 @@ groups:
   z: {children: [z], address: 1.2.3.4, hosts: [x]}
 ";
     let expected = "hosts.yaml:1: version: expected 1, the only version there is, found \"2\"
-hosts.yaml:2: defualts: unknown key; the keys here are version, defaults, hosts, groups; did you mean \"defaults\"?
+hosts.yaml:2: defualts: unknown key; the keys here are version, ssh_config, defaults, hosts, groups; did you mean \"defaults\"?
 hosts.yaml:4: hosts.web-[1:2].adress: unknown key; the keys here are address, groups, user, port, identity_file, jump, connection, docker, env, connect_timeout, timeout, host_key, known_hosts; did you mean \"address\"?
 hosts.yaml:4: hosts.web-[1:2].port: expected a port from 1 to 65535, found \"x\"
 hosts.yaml:5: hosts.web-2: the host \"web-2\" is already on line 4

@@ -95,7 +95,7 @@ fn the_released_version_1_still_loads() {
 fn the_example_inventory_in_the_root_loads() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(dir.join(HOSTS)).unwrap();
-    let context = Context { dir: dir.to_owned(), home: None, user: "ana".into() };
+    let context = Context { dir: dir.to_owned(), home: None, user: "ana".into(), ssh: Default::default() };
     let inventory = Inventory::parse(&text, HOSTS, &context).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
         inventory.hosts().iter().map(|host| host.name.as_str()).collect::<Vec<_>>(),

@@ -22,7 +22,7 @@ servers:
 ";
 
 fn workspace() -> (Inventory, Registry) {
-    let context = Context { dir: "/w".into(), home: None, user: "me".to_owned() };
+    let context = Context { dir: "/w".into(), home: None, user: "me".to_owned(), ssh: Default::default() };
     let inventory = Inventory::parse(HOSTS, "hosts.yaml", &context).unwrap();
     let registry = Registry::parse(SERVERS, "servers.yaml", &inventory, &|_| vec![]).unwrap();
     (inventory, registry)

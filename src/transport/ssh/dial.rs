@@ -11,7 +11,7 @@ use std::{
 
 use super::wire::offload;
 use crate::{
-    domain::SshEndpoint,
+    domain::{AddressFamily, SshEndpoint},
     transport::{Limits, Phase, TransportError, TransportErrorKind},
 };
 
@@ -34,17 +34,27 @@ pub(super) fn dial(endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<TcpStr
 }
 
 fn resolve(endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Vec<SocketAddr>, TransportError> {
-    if let Ok(literal) = endpoint.address.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(literal, endpoint.port)]);
+    let mut found = match endpoint.address.parse::<IpAddr>() {
+        Ok(literal) => Ok(vec![SocketAddr::new(literal, endpoint.port)]),
+        Err(_) => {
+            let name = (endpoint.address.clone(), endpoint.port);
+            offload(Phase::Dns, limits, move || name.to_socket_addrs().map(Vec::from_iter))?
+        }
+    };
+    let (wanted, kind): (fn(&SocketAddr) -> bool, _) = match endpoint.address_family {
+        AddressFamily::Any => (|_| true, ""),
+        AddressFamily::Inet => (SocketAddr::is_ipv4, " of IPv4 (AddressFamily inet)"),
+        AddressFamily::Inet6 => (SocketAddr::is_ipv6, " of IPv6 (AddressFamily inet6)"),
+    };
+    if let Ok(addresses) = &mut found {
+        addresses.retain(wanted);
     }
-    let name = (endpoint.address.clone(), endpoint.port);
-    let found = offload(Phase::Dns, limits, move || name.to_socket_addrs().map(Vec::from_iter))?;
     let unresolved = |reason: String| {
         let kind = TransportErrorKind::Resolve { address: endpoint.address.clone(), reason };
         TransportError::new(Phase::Dns, kind)
     };
     match found {
-        Ok(addresses) if addresses.is_empty() => Err(unresolved("it has none".to_owned())),
+        Ok(addresses) if addresses.is_empty() => Err(unresolved(format!("it has none{kind}"))),
         Ok(addresses) => Ok(addresses),
         Err(error) => Err(unresolved(error.to_string())),
     }

@@ -16,6 +16,7 @@ use std::{
 use ssh2::{MethodType, Session};
 
 use super::{
+    algorithms,
     known_hosts::{self, Entry, Verdict, fingerprint, host_name, key_type_of},
     target,
     wire::{ssh, timeout},
@@ -63,6 +64,7 @@ impl HostKeys {
         // SHA-1 signatures only from hosts known by an RSA key.
         let then = then.into_iter().filter(|(algorithm, _)| *algorithm != "ssh-rsa");
         let order: Vec<&str> = first.into_iter().chain(then).map(|(algorithm, _)| algorithm).collect();
+        let order = algorithms::host_keys(&endpoint.algorithms, order)?;
         session.method_pref(MethodType::HostKey, &order.join(",")).map_err(|error| ssh(Phase::KeyExchange, &error))
     }
 
@@ -77,6 +79,7 @@ impl HostKeys {
             let kind = TransportErrorKind::Unsupported(format!("{} has shown no host key", target(endpoint)));
             return Err(TransportError::new(Phase::HostKey, kind));
         };
+        algorithms::check_size(&endpoint.algorithms, blob)?;
         let files = self.load(endpoint)?;
         if judge(&files, endpoint, blob)? {
             return Ok(());

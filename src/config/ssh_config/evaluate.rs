@@ -1,0 +1,549 @@
+//! What the configuration says of one host: first value wins, twice over when `Match final` asks for it.
+//!
+//! Boundary: pure; neither looks up names nor runs commands, so what would need that is a [`Refusal`].
+//! Source: ssh_config(5); `main` of OpenSSH's ssh.c for the order of things, `match_cfg_line` of readconf.c.
+
+use std::net::IpAddr;
+
+use super::{
+    Machine, Origin, SshConfig,
+    jump::{Hop, Jump},
+    keywords,
+    options::{self, AlgorithmKind, MOST_FILES, Setting},
+    parser::{self, Block, Condition, CriterionKind, Entry, File},
+    pattern::{self, Verdict},
+    tokens::{self, Variables},
+    values::{Canonicalize, HostKeyChecking},
+};
+use crate::{
+    config::error::ConfigError,
+    domain::{AddressFamily, Algorithms},
+};
+
+/// Which host is asked for, with what a command line would say of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The name after `ssh`.
+    pub name: &'a str,
+    /// `-o HostName=`, taken literally.
+    pub host_name: Option<&'a str>,
+    /// `-l`.
+    pub user: Option<&'a str>,
+    /// `-p`.
+    pub port: Option<u16>,
+    /// The way is said elsewhere, as by `-J`: the configuration's `ProxyJump` and `ProxyCommand` are not in effect.
+    pub way_is_given: bool,
+}
+
+/// What asks for something that is not done here, and so stands between a host and its connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The keyword: `ProxyCommand`, `Match exec`.
+    pub keyword: &'static str,
+    /// Where it is written.
+    pub origin: Origin,
+    /// Why it is not done, or what helps.
+    pub why: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}) is in effect, and not supported: {}", self.keyword, self.origin, self.why)
+    }
+}
+
+/// Everything said of one host that takes effect; what is `None` was not said.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// DNS name or IP address, in lower case.
+    pub host_name: String,
+    /// Remote user.
+    pub user: Option<String>,
+    /// TCP port.
+    pub port: Option<u16>,
+    /// `IdentityFile` as written, in order; `none` among them.
+    pub identity_files: Vec<String>,
+    /// `CertificateFile` as written, in order.
+    pub certificate_files: Vec<String>,
+    /// `IdentitiesOnly`.
+    pub identities_only: Option<bool>,
+    /// `IdentityAgent`, expanded; `none`, `SSH_AUTH_SOCK` and `$VARIABLE` as written.
+    pub identity_agent: Option<String>,
+    /// `UserKnownHostsFile`, expanded; `none` alone.
+    pub user_known_hosts: Option<Vec<String>>,
+    /// `GlobalKnownHostsFile`; `none` alone.
+    pub global_known_hosts: Option<Vec<String>>,
+    /// `StrictHostKeyChecking`.
+    pub host_key_checking: Option<HostKeyChecking>,
+    /// `ConnectTimeout` in seconds.
+    pub connect_timeout: Option<u32>,
+    /// `HostKeyAlias`, in lower case.
+    pub host_key_alias: Option<String>,
+    /// `HashKnownHosts`.
+    pub hash_known_hosts: Option<bool>,
+    /// `ProxyJump` as written, and where.
+    pub jump: Option<(Jump, Origin)>,
+    /// `AddressFamily`.
+    pub address_family: Option<AddressFamily>,
+    /// `Ciphers`, `MACs`, `KexAlgorithms`, `HostKeyAlgorithms`, `RequiredRSASize`.
+    pub algorithms: Algorithms,
+    /// What stands in the way, in the order of the files.
+    pub refusals: Vec<Refusal>,
+    origins: Origins,
+    connection: tokens::Connection,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Origins {
+    identity_files: Vec<Origin>,
+    certificate_files: Vec<Origin>,
+}
+
+/// A value and where it was said first.
+type Said<T> = Option<(T, Origin)>;
+
+#[derive(Default)]
+struct Options {
+    host_name: Option<(String, Option<Origin>)>,
+    user: Option<String>,
+    port: Option<u16>,
+    identity_files: Vec<(String, Origin)>,
+    certificate_files: Vec<(String, Origin)>,
+    identities_only: Option<bool>,
+    identity_agent: Said<String>,
+    user_known_hosts: Said<Vec<String>>,
+    global_known_hosts: Option<Vec<String>>,
+    host_key_checking: Option<HostKeyChecking>,
+    /// `none` leaves it open for a later line, as in OpenSSH.
+    connect_timeout: Option<u32>,
+    host_key_alias: Option<String>,
+    hash_known_hosts: Option<bool>,
+    jump: Said<Jump>,
+    proxy_command: Said<String>,
+    tag: Option<String>,
+    ignore_unknown: Option<String>,
+    canonicalize: Said<Canonicalize>,
+    canonical_domains: Option<bool>,
+    canonicalize_max_dots: Option<i64>,
+    permitted_cnames: Option<bool>,
+    address_family: Option<AddressFamily>,
+    algorithms: Algorithms,
+    refusable: Vec<(&'static str, String, Origin)>,
+}
+
+struct Evaluation<'a> {
+    machine: &'a dyn Machine,
+    request: Request<'a>,
+    options: Options,
+    /// What `Host` lines are held against: the name, and in the final pass where it leads.
+    host: String,
+    is_final: bool,
+    final_is_wanted: bool,
+    refusals: Vec<Refusal>,
+}
+
+impl SshConfig {
+    /// What holds for the host of `request`.
+    ///
+    /// # Errors
+    /// A keyword that neither OpenSSH nor an `IgnoreUnknown` in effect knows.
+    pub fn evaluate(&self, request: &Request<'_>, machine: &dyn Machine) -> Result<Settings, ConfigError> {
+        let literal = |name: &str| (name.replace('%', "%%"), None);
+        let mut evaluation = Evaluation {
+            machine,
+            request: *request,
+            options: Options {
+                host_name: request.host_name.map(literal),
+                user: request.user.map(str::to_owned),
+                port: request.port,
+                ..Options::default()
+            },
+            host: request.name.to_owned(),
+            is_final: false,
+            final_is_wanted: false,
+            refusals: Vec::new(),
+        };
+        evaluation.pass(&self.files)?;
+        let mut host = evaluation.target();
+        // Addresses keep their letters.
+        if host.parse::<IpAddr>().is_err() {
+            host.make_ascii_lowercase();
+        }
+        if evaluation.canonicalizes(&mut host) || evaluation.final_is_wanted {
+            evaluation.options.host_name = Some(literal(&host));
+            evaluation.host.clone_from(&host);
+            evaluation.is_final = true;
+            evaluation.pass(&self.files)?;
+        }
+        Ok(evaluation.finish(host))
+    }
+}
+
+impl Evaluation<'_> {
+    fn pass(&mut self, files: &[File]) -> Result<(), ConfigError> {
+        files.iter().try_for_each(|file| self.file(file, true, false))
+    }
+
+    /// `active` is what holds before the first `Host` or `Match`; in a file that is `dead` neither ever holds.
+    fn file(&mut self, file: &File, mut active: bool, dead: bool) -> Result<(), ConfigError> {
+        for block in &file.blocks {
+            if let Some(condition) = &block.condition {
+                active = self.holds(condition, dead) && !dead;
+            }
+            if active || block.noted {
+                self.block(block, active)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Block, active: bool) -> Result<(), ConfigError> {
+        for entry in &block.entries {
+            match entry {
+                Entry::Set(setting, origin) if active => self.set(setting, origin),
+                Entry::Set(..) => {}
+                Entry::Include(files) => files.iter().try_for_each(|file| self.file(file, active, !active))?,
+                Entry::HostInclude(origin) if active => {
+                    let why = "a path that depends on the host is not read; name the files, or use a glob";
+                    self.refuse("Include", origin, why);
+                }
+                Entry::HostInclude(_) => {}
+                Entry::Unknown(keyword, origin) => {
+                    let ignored = self.options.ignore_unknown.as_deref().unwrap_or_default();
+                    if pattern::list(&ignored.to_ascii_lowercase(), keyword) != Verdict::Matched {
+                        return Err(parser::unknown(keyword, origin));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, condition: &Condition, dead: bool) -> bool {
+        match condition {
+            Condition::Host(terms) => {
+                let mut holds = false;
+                for (negated, pattern) in terms {
+                    if pattern::matches(pattern, &self.host) {
+                        if *negated {
+                            return false;
+                        }
+                        holds = true;
+                    }
+                }
+                holds
+            }
+            Condition::Match(criteria, origin) => {
+                let mut holds = true;
+                for criterion in criteria {
+                    let matched = match &criterion.kind {
+                        CriterionKind::All => true,
+                        CriterionKind::Canonical => self.is_final,
+                        CriterionKind::Final => {
+                            self.final_is_wanted = true;
+                            self.is_final
+                        }
+                        CriterionKind::Host(patterns) => {
+                            let host = self.target().to_ascii_lowercase();
+                            pattern::list(&patterns.to_ascii_lowercase(), &host) == Verdict::Matched
+                        }
+                        CriterionKind::OriginalHost(patterns) => {
+                            let name = self.request.name.to_ascii_lowercase();
+                            pattern::list(&patterns.to_ascii_lowercase(), &name) == Verdict::Matched
+                        }
+                        CriterionKind::User(patterns) => {
+                            let user = self.options.user.clone().unwrap_or_else(|| self.machine.user());
+                            pattern::list(patterns, &user) == Verdict::Matched
+                        }
+                        CriterionKind::LocalUser(patterns) => {
+                            pattern::list(patterns, &self.machine.user()) == Verdict::Matched
+                        }
+                        CriterionKind::Tagged(patterns) => {
+                            let tag = self.options.tag.as_deref().unwrap_or_default();
+                            pattern::list(patterns, tag) == Verdict::Matched
+                        }
+                        // What runs here is what `ssh HOST COMMAND` is to OpenSSH.
+                        CriterionKind::SessionType(patterns) => pattern::list(patterns, "exec") == Verdict::Matched,
+                        CriterionKind::Refused(keyword) => {
+                            // It decides only where everything before it holds.
+                            if holds && !dead {
+                                self.refuse(keyword, origin, "nothing but names is looked at to choose a host's lines");
+                            }
+                            holds = false;
+                            continue;
+                        }
+                    };
+                    holds &= matched != criterion.negated;
+                }
+                holds
+            }
+        }
+    }
+
+    fn set(&mut self, setting: &Setting, origin: &Origin) {
+        fn first<T: Clone>(place: &mut Option<T>, value: &T) {
+            place.get_or_insert_with(|| value.clone());
+        }
+        fn said<T: Clone>(place: &mut Said<T>, value: &T, origin: &Origin) {
+            place.get_or_insert_with(|| (value.clone(), origin.clone()));
+        }
+        let options = &mut self.options;
+        match setting {
+            Setting::AddressFamily(family) => first(&mut options.address_family, family),
+            Setting::Algorithms(kind, list) => {
+                let algorithms = &mut options.algorithms;
+                let place = match kind {
+                    AlgorithmKind::Ciphers => &mut algorithms.ciphers,
+                    AlgorithmKind::HostKeys => &mut algorithms.host_keys,
+                    AlgorithmKind::KeyExchange => &mut algorithms.key_exchange,
+                    AlgorithmKind::Macs => &mut algorithms.macs,
+                };
+                first(place, list);
+            }
+            Setting::CanonicalDomains(any) => first(&mut options.canonical_domains, any),
+            Setting::CanonicalizeHostname(value) => said(&mut options.canonicalize, value, origin),
+            Setting::CanonicalizeMaxDots(most) => first(&mut options.canonicalize_max_dots, most),
+            Setting::CanonicalizePermittedCnames(any) => first(&mut options.permitted_cnames, any),
+            Setting::CertificateFile(path) => self.gather(path, origin, false),
+            Setting::ConnectTimeout(seconds) => options.connect_timeout = options.connect_timeout.or(*seconds),
+            Setting::GlobalKnownHosts(files) => first(&mut options.global_known_hosts, files),
+            Setting::HashKnownHosts(yes) => first(&mut options.hash_known_hosts, yes),
+            Setting::HostKeyAlias(alias) => first(&mut options.host_key_alias, alias),
+            Setting::HostKeyChecking(value) => first(&mut options.host_key_checking, value),
+            Setting::HostName(name) => first(&mut options.host_name, &(name.clone(), Some(origin.clone()))),
+            Setting::IdentitiesOnly(yes) => first(&mut options.identities_only, yes),
+            Setting::IdentityAgent(agent) => said(&mut options.identity_agent, agent, origin),
+            Setting::IdentityFile(path) => self.gather(path, origin, true),
+            Setting::IgnoreUnknown(patterns) => first(&mut options.ignore_unknown, patterns),
+            Setting::Port(port) => first(&mut options.port, port),
+            // The one that stands first leaves no place for the other; but OpenSSH 9.2 runs a command after `ProxyJump none`,
+            // and what may be in effect is better refused than passed over.
+            Setting::ProxyCommand(command)
+                if options.jump.as_ref().is_none_or(|(jump, _)| jump.hops.is_empty()) && !self.request.way_is_given =>
+            {
+                said(&mut options.proxy_command, command, origin);
+            }
+            Setting::ProxyJump(jump) if options.proxy_command.is_none() && !self.request.way_is_given => {
+                said(&mut options.jump, jump, origin);
+            }
+            Setting::ProxyCommand(_) | Setting::ProxyJump(_) => {}
+            Setting::Refusable(keyword, value) => {
+                if options.refusable.iter().all(|(other, ..)| other != keyword) {
+                    options.refusable.push((keyword, value.clone(), origin.clone()));
+                }
+            }
+            Setting::RequiredRsaSize(bits) => first(&mut options.algorithms.required_rsa_bits, bits),
+            Setting::Tag(tag) => first(&mut options.tag, tag),
+            Setting::User(user) => first(&mut options.user, user),
+            Setting::UserKnownHosts(files) => said(&mut options.user_known_hosts, files, origin),
+        }
+    }
+
+    fn gather(&mut self, path: &str, origin: &Origin, identity: bool) {
+        let (keyword, files) = if identity {
+            ("IdentityFile", &mut self.options.identity_files)
+        } else {
+            ("CertificateFile", &mut self.options.certificate_files)
+        };
+        if files.iter().any(|(other, _)| other == path) {
+            return;
+        }
+        if files.len() >= MOST_FILES {
+            return self.refuse(keyword, origin, &format!("more than {MOST_FILES} files"));
+        }
+        files.push((path.to_owned(), origin.clone()));
+    }
+
+    fn refuse(&mut self, keyword: &'static str, origin: &Origin, why: &str) {
+        let refusal = Refusal { keyword, origin: origin.clone(), why: why.to_owned() };
+        if !self.refusals.contains(&refusal) {
+            self.refusals.push(refusal);
+        }
+    }
+
+    /// Where it goes, as far as is known yet.
+    fn target(&mut self) -> String {
+        let Some((name, origin)) = self.options.host_name.clone() else { return self.host.clone() };
+        let connection = tokens::Connection { host: self.host.clone(), ..Default::default() };
+        match tokens::expand(&name, tokens::OF_A_NAME, Variables::Kept, &connection, self.machine) {
+            Ok(name) => name,
+            Err(why) => {
+                if let Some(origin) = origin {
+                    self.refuse("Hostname", &origin, &why);
+                }
+                self.host.clone()
+            }
+        }
+    }
+
+    /// Whether the configuration is read again because names are made canonical; one whose name would have to be looked up is
+    /// refused.
+    fn canonicalizes(&mut self, host: &mut String) -> bool {
+        let Some((wanted, origin)) = self.options.canonicalize.clone() else { return false };
+        if wanted == Canonicalize::No {
+            return false;
+        }
+        if let Ok(address) = host.parse::<IpAddr>() {
+            *host = address.to_string();
+            return true;
+        }
+        let proxied = self.request.way_is_given
+            || self.options.jump.as_ref().is_some_and(|(jump, _)| !jump.hops.is_empty())
+            || self.options.proxy_command.as_ref().is_some_and(|(command, _)| !command.eq_ignore_ascii_case("none"));
+        if proxied && wanted != Canonicalize::Always {
+            return true;
+        }
+        let dots = i64::try_from(host.matches('.').count()).unwrap_or(i64::MAX);
+        let looks_up = self.options.permitted_cnames == Some(true)
+            || host.ends_with('.')
+            || (dots <= self.options.canonicalize_max_dots.unwrap_or(1)
+                && self.options.canonical_domains == Some(true));
+        if looks_up {
+            let why = "names are not looked up to choose a host's lines; say `address` in hosts.yaml, or Hostname";
+            self.refuse("CanonicalizeHostname", &origin, why);
+        }
+        true
+    }
+
+    fn finish(mut self, host: String) -> Settings {
+        let mut options = std::mem::take(&mut self.options);
+        let user = options.user.clone().unwrap_or_else(|| self.machine.user());
+        let alias = options.host_key_alias.map(|alias| alias.to_ascii_lowercase());
+        let connection = tokens::Connection {
+            host: host.clone(),
+            name: self.request.name.to_owned(),
+            key_alias: alias.clone().unwrap_or_else(|| self.request.name.to_owned()),
+            port: options.port.unwrap_or(22),
+            user,
+            jump: options.jump.as_ref().and_then(|(jump, _)| Some(jump.hops.last()?.host.clone())).unwrap_or_default(),
+        };
+        let identity_agent = options.identity_agent.map(|(agent, origin)| {
+            if is_word_of_agent(&agent) {
+                return agent;
+            }
+            self.expanded("IdentityAgent", agent, &origin, &connection)
+        });
+        let user_known_hosts = options.user_known_hosts.map(|(files, origin)| {
+            if options::is_none(&files) {
+                return files;
+            }
+            files.into_iter().map(|file| self.expanded("UserKnownHostsFile", file, &origin, &connection)).collect()
+        });
+        if let Some((command, origin)) = options.proxy_command.take() {
+            options.refusable.push(("ProxyCommand", command, origin));
+        }
+        for (keyword, value, origin) in std::mem::take(&mut options.refusable) {
+            if let Some(why) = keywords::refusal(keyword, &value) {
+                self.refuse(keyword, &origin, why);
+            }
+        }
+        let (identity_files, identity_origins) = options.identity_files.into_iter().unzip();
+        let (certificate_files, certificate_origins) = options.certificate_files.into_iter().unzip();
+        Settings {
+            host_name: host,
+            user: options.user,
+            port: options.port,
+            identity_files,
+            certificate_files,
+            identities_only: options.identities_only,
+            identity_agent,
+            user_known_hosts,
+            global_known_hosts: options.global_known_hosts,
+            host_key_checking: options.host_key_checking,
+            connect_timeout: options.connect_timeout,
+            host_key_alias: alias,
+            hash_known_hosts: options.hash_known_hosts,
+            jump: options.jump,
+            address_family: options.address_family,
+            algorithms: options.algorithms,
+            refusals: self.refusals,
+            origins: Origins { identity_files: identity_origins, certificate_files: certificate_origins },
+            connection,
+        }
+    }
+
+    fn expanded(
+        &mut self,
+        keyword: &'static str,
+        text: String,
+        origin: &Origin,
+        connection: &tokens::Connection,
+    ) -> String {
+        tokens::path(&text, connection, self.machine).unwrap_or_else(|why| {
+            self.refuse(keyword, origin, &why);
+            text
+        })
+    }
+}
+
+/// Whether `IdentityAgent` says something else than a path.
+fn is_word_of_agent(text: &str) -> bool {
+    text == "none" || text == "SSH_AUTH_SOCK" || (text.starts_with('$') && !text.starts_with("${"))
+}
+
+impl Settings {
+    /// What holds where there is no configuration: the request alone.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Self {
+        Self {
+            host_name: request.host_name.unwrap_or(request.name).to_owned(),
+            user: request.user.map(str::to_owned),
+            port: request.port,
+            ..Self::default()
+        }
+    }
+
+    /// The identity files, expanded; `none` is left out.
+    ///
+    /// # Errors
+    /// A token or a variable that has no meaning.
+    pub fn identity_paths(&self, machine: &dyn Machine) -> Result<Vec<String>, Refusal> {
+        self.paths("IdentityFile", &self.identity_files, &self.origins.identity_files, machine)
+    }
+
+    /// The certificates, expanded; `none` is left out.
+    ///
+    /// # Errors
+    /// A token or a variable that has no meaning.
+    pub fn certificate_paths(&self, machine: &dyn Machine) -> Result<Vec<String>, Refusal> {
+        self.paths("CertificateFile", &self.certificate_files, &self.origins.certificate_files, machine)
+    }
+
+    fn paths(
+        &self,
+        keyword: &'static str,
+        files: &[String],
+        origins: &[Origin],
+        machine: &dyn Machine,
+    ) -> Result<Vec<String>, Refusal> {
+        let files = files.iter().zip(origins).filter(|(file, _)| !file.eq_ignore_ascii_case("none"));
+        files
+            .map(|(file, origin)| {
+                tokens::path(file, &self.connection, machine).map_err(|why| Refusal {
+                    keyword,
+                    origin: origin.clone(),
+                    why,
+                })
+            })
+            .collect()
+    }
+
+    /// The jump hosts, expanded, the outermost first.
+    ///
+    /// # Errors
+    /// A token that has no meaning there.
+    pub fn hops(&self, machine: &dyn Machine) -> Result<Vec<Hop>, Refusal> {
+        let Some((jump, origin)) = &self.jump else { return Ok(Vec::new()) };
+        let expand = |text: &str| {
+            tokens::expand(text, tokens::OF_A_PROXY, Variables::Kept, &self.connection, machine)
+                .map_err(|why| Refusal { keyword: "ProxyJump", origin: origin.clone(), why })
+        };
+        jump.hops
+            .iter()
+            .map(|hop| {
+                let user = hop.user.as_deref().map(expand).transpose()?;
+                Ok(Hop { user, host: expand(&hop.host)?, port: hop.port })
+            })
+            .collect()
+    }
+}
