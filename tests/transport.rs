@@ -11,6 +11,8 @@
 mod auth;
 #[path = "transport/exec.rs"]
 mod exec;
+#[path = "transport/host_certificates.rs"]
+mod host_certificates;
 #[path = "transport/host_keys.rs"]
 mod host_keys;
 #[path = "transport/local.rs"]

@@ -4,12 +4,15 @@
 //! The road: `dial` (DNS, TCP) → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
 mod auth;
+mod certificate;
 mod command;
 mod dial;
 mod exec;
 mod host_key;
 mod keys;
+mod known_files;
 mod known_hosts;
+mod known_lines;
 mod wire;
 
 use std::{
@@ -29,7 +32,7 @@ use self::{
     keys::KeyRing,
     wire::Wire,
 };
-use super::{Connector, Limits, Phase, Remote, TransportError, TransportErrorKind};
+use super::{Connector, Limits, Phase, Remote, ShownKey, TransportError, TransportErrorKind};
 use crate::domain::{Connection, Host, SshEndpoint};
 
 /// Asks a person for the passphrase of the key in the given file; `None` when there is no answer.
@@ -119,12 +122,10 @@ impl SshConnector {
     }
 }
 
-impl Connector for SshConnector {
-    fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
-        let unsupported = |text: String| Err(TransportError::new(Phase::Dns, TransportErrorKind::Unsupported(text)));
-        let Connection::Ssh(endpoint) = &host.connection else {
-            return unsupported(format!("{} is not reached over SSH", host.name));
-        };
+impl SshConnector {
+    /// Opens a connection and exchanges keys; nothing about the user is sent. The host has shown its key, and nobody has looked
+    /// at it yet.
+    fn exchange_keys(&self, host: &Host, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
         if let Some(jump) = endpoint.jump.first() {
             return unsupported(format!(
                 "jump hosts are not supported yet ({} is reached through {})",
@@ -138,6 +139,15 @@ impl Connector for SshConnector {
         let mut session = wire.session.clone();
         wire.drive(Phase::KeyExchange, limits, |_| session.handshake())?;
         drop(session);
+        Ok(wire)
+    }
+}
+
+impl Connector for SshConnector {
+    fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
+        let endpoint = endpoint_of(host)?;
+        let wire = self.exchange_keys(host, endpoint, limits)?;
+        let _guard = wire.wake_on(limits.cancel);
         (limits.phase)(Phase::HostKey);
         self.host_keys.check(&wire.session, endpoint, limits)?;
         (limits.phase)(Phase::Authentication);
@@ -146,6 +156,33 @@ impl Connector for SshConnector {
         wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
         self.counts.sessions.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.counts))))
+    }
+
+    fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        let endpoint = endpoint_of(host)?;
+        let wire = self.exchange_keys(host, endpoint, limits)?;
+        (limits.phase)(Phase::HostKey);
+        self.host_keys.shown(&wire.session, endpoint)
+    }
+
+    fn remember(
+        &self,
+        keys: &[(&SshEndpoint, &ShownKey)],
+        replace: bool,
+        limits: &Limits<'_>,
+    ) -> Result<PathBuf, TransportError> {
+        self.host_keys.remember(keys, replace, limits)
+    }
+}
+
+fn unsupported<T>(text: String) -> Result<T, TransportError> {
+    Err(TransportError::new(Phase::Dns, TransportErrorKind::Unsupported(text)))
+}
+
+fn endpoint_of(host: &Host) -> Result<&SshEndpoint, TransportError> {
+    match &host.connection {
+        Connection::Ssh(endpoint) => Ok(endpoint),
+        Connection::Local | Connection::Refused(_) => unsupported(format!("{} is not reached over SSH", host.name)),
     }
 }
 

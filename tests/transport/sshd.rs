@@ -37,6 +37,12 @@ impl Sshd {
 
     /// An sshd with host keys of these types and these further lines of configuration.
     pub(crate) fn with(host_keys: &[&str], configuration: &str) -> Self {
+        Self::prepared(host_keys, configuration, |_, _| {})
+    }
+
+    /// The same after `prepare`, which finds the host keys in the directory and is told the address. `DIR` in the configuration is
+    /// that directory.
+    pub(crate) fn prepared(host_keys: &[&str], configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -55,6 +61,8 @@ impl Sshd {
             keygen(&key, kind, "");
             text.push_str(&format!("HostKey {}\n", key.display()));
         }
+        prepare(directory.path(), &address);
+        let text = text.replace("DIR", &directory.path().display().to_string());
         fs::write(path("sshd_config"), text).unwrap();
         keygen(&path("id_ed25519"), "ed25519", "");
         fs::copy(path("id_ed25519.pub"), path("authorized_keys")).unwrap();
