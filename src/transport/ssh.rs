@@ -8,6 +8,7 @@ mod certificate;
 mod command;
 mod dial;
 mod exec;
+mod expect;
 mod host_key;
 mod keys;
 mod known_files;
@@ -25,6 +26,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub use self::expect::Expectations;
 use self::{
     auth::{Credentials, Login},
     exec::SshRemote,

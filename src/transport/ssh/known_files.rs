@@ -103,9 +103,7 @@ impl KnownFiles {
         let mut text = taken_out(path, &before, &lookups)?;
         let is_shorter = text.len() != before.len();
         let kept = text.len();
-        for (endpoint, blob) in keys {
-            self.append(path, &mut text, endpoint, blob)?;
-        }
+        append(path, &mut text, keys)?;
         // The other files first: should one of them fail, the old key is still known and nothing is lost.
         for other in paths.iter().skip(1).filter(|_| replace) {
             self.take_out(other, &lookups, limits)?;
@@ -119,35 +117,6 @@ impl KnownFiles {
         written.map_err(|error| file_error(path, error))?;
         self.keep(path, &text);
         Ok(path.clone())
-    }
-
-    /// Adds the line for a key to `text`, unless it is there.
-    fn append(
-        &self,
-        path: &Path,
-        text: &mut String,
-        endpoint: &SshEndpoint,
-        blob: &[u8],
-    ) -> Result<(), TransportError> {
-        let lookup = Lookup::of(endpoint);
-        let entries = known_hosts::parse(text);
-        match known_hosts::judge(entries.iter(), &lookup, blob) {
-            Verdict::Known => return Ok(()),
-            Verdict::Unknown => {}
-            Verdict::Changed(entry) | Verdict::Revoked(entry) => {
-                let file = path.display();
-                return Err(refused(format!("{file}:{} speaks against the key of {}", entry.line, target(endpoint))));
-            }
-        }
-        let Some(line) = known_lines::line(&lookup, blob, endpoint.hash_known_hosts) else {
-            let file = path.display();
-            return Err(refused(format!("the host key of {} cannot be written to {file}", target(endpoint))));
-        };
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text.push_str(&line);
-        Ok(())
     }
 
     /// Takes the hosts out of a file that is not the first.
@@ -176,6 +145,35 @@ impl KnownFiles {
         let entries = Arc::new(known_hosts::parse(text));
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), entries);
     }
+}
+
+/// Adds the lines of those `keys` to `text` that are not there.
+fn append(path: &Path, text: &mut String, keys: &[(&SshEndpoint, &[u8])]) -> Result<(), TransportError> {
+    let entries = known_hosts::parse(text);
+    // Several hosts of an inventory may be one machine.
+    let mut added: Vec<(Lookup, &[u8])> = Vec::new();
+    for (endpoint, blob) in keys {
+        let lookup = Lookup::of(endpoint);
+        match known_hosts::judge(entries.iter(), &lookup, blob) {
+            Verdict::Known => continue,
+            Verdict::Unknown if added.iter().any(|(name, key)| *name == lookup && key == blob) => continue,
+            Verdict::Unknown => {}
+            Verdict::Changed(entry) | Verdict::Revoked(entry) => {
+                let file = path.display();
+                return Err(refused(format!("{file}:{} speaks against the key of {}", entry.line, target(endpoint))));
+            }
+        }
+        let Some(line) = known_lines::line(&lookup, blob, endpoint.hash_known_hosts) else {
+            let file = path.display();
+            return Err(refused(format!("the host key of {} cannot be written to {file}", target(endpoint))));
+        };
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&line);
+        added.push((lookup, blob));
+    }
+    Ok(())
 }
 
 fn taken_out(path: &Path, text: &str, lookups: &[Lookup]) -> Result<String, TransportError> {
