@@ -19,3 +19,5 @@ mod host_keys;
 mod local;
 #[path = "transport/sshd.rs"]
 mod sshd;
+#[path = "transport/user_certificates.rs"]
+mod user_certificates;

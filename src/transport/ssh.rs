@@ -3,6 +3,7 @@
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
 //! The road: `dial` (DNS, TCP) → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
+mod agent_relay;
 mod auth;
 mod certificate;
 mod command;
