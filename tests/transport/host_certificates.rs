@@ -1,9 +1,18 @@
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixListener,
+    path::Path,
+    process::Command,
+    thread,
+};
 
 use mcp::{
     domain::{HostKeyPolicy, SshEndpoint},
     transport::{Phase, TransportErrorKind},
 };
+use signature::Signer;
+use ssh_key::{PrivateKey, PublicKey};
 
 use crate::sshd::{Sshd, connect, connector, keygen, known_line, refusal};
 
@@ -121,21 +130,53 @@ fn a_revoked_authority_and_a_revoked_key_are_refused_whatever_the_certificate_sa
     assert!(matches!(*error.kind, TransportErrorKind::HostKeyRevoked { line: 3, .. }), "{error:?}");
 }
 
-#[test]
-fn a_certificate_of_another_key_does_not_let_a_host_in() {
-    // The key the host proves to have and the one that was certified are two.
-    let sshd = Sshd::prepared(&["ed25519"], "HostCertificate DIR/host_ed25519-cert.pub", |directory, address| {
-        keygen(&directory.join("authority"), "ed25519", "");
-        sign(directory, "ed25519", "authority", &["-n", address]);
-        for name in ["host_ed25519", "host_ed25519.pub"] {
-            fs::remove_file(directory.join(name)).unwrap();
+/// Answers at `socket` as an agent that holds the key `shown` and signs with the key `signing`.
+fn agent(socket: &Path, shown: &Path, signing: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    let shown = PublicKey::read_openssh_file(shown).unwrap().to_bytes().unwrap();
+    let signing = PrivateKey::read_openssh_file(signing).unwrap();
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut length = [0; 4];
+            while stream.read_exact(&mut length).is_ok() {
+                let mut message = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut message).unwrap();
+                let answer = match message[0] {
+                    11 => [&[12, 0, 0, 0, 1][..], &string(&shown), &string(b"host")].concat(),
+                    13 => {
+                        let data = &message[1 + 4 + shown.len() + 4..message.len() - 4];
+                        let signature: Vec<u8> = signing.try_sign(data).unwrap().try_into().unwrap();
+                        [&[14][..], &string(&signature)].concat()
+                    }
+                    _ => vec![5],
+                };
+                stream.write_all(&string(&answer)).unwrap();
+            }
         }
-        keygen(&directory.join("host_ed25519"), "ed25519", "");
     });
-    know_authority(&sshd);
-    let error = refusal(&connector(), sshd.endpoint());
-    // sshd itself does not offer such a certificate, so what is left is a plain key that nobody knows.
-    assert!(matches!(*error.kind, TransportErrorKind::HostKeyUnknown { .. }), "{error:?}");
+}
+
+#[test]
+fn a_certificate_without_its_key_lets_nobody_in() {
+    for honest in [true, false] {
+        let configuration = "HostCertificate DIR/host_ed25519-cert.pub\nHostKeyAgent DIR/host_agent";
+        let sshd = Sshd::prepared(&["ed25519"], configuration, |directory, address| {
+            let path = |name: &str| directory.join(name);
+            keygen(&path("authority"), "ed25519", "");
+            keygen(&path("stolen_nothing"), "ed25519", "");
+            sign(directory, "ed25519", "authority", &["-n", address]);
+            // sshd has the certificate and leaves signing to an agent, which has another key unless it is honest.
+            fs::rename(path("host_ed25519"), path("kept")).unwrap();
+            let signing = if honest { "kept" } else { "stolen_nothing" };
+            agent(&path("host_agent"), &path("host_ed25519.pub"), &path(signing));
+        });
+        know_authority(&sshd);
+        match connect(&connector(), sshd.endpoint()) {
+            Ok(_) => assert!(honest, "a host without the certified key was let in"),
+            Err(error) => assert!(!honest && error.phase == Phase::KeyExchange, "{error:?}"),
+        }
+    }
 }
 
 #[test]

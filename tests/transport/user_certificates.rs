@@ -111,7 +111,8 @@ fn a_certificate_that_cannot_be_used_is_named_with_the_reason() {
     fs::write(sshd.path("garbage"), "ssh-ed25519 AAAA\n").unwrap();
     let certificate_files = vec![beside(&host), sshd.path("garbage"), sshd.path("absent")];
     let text = tried(&connector(), SshEndpoint { certificate_files, ..offering(&sshd, &[&key]) });
-    for reason in ["host-cert.pub (not a certificate of a user)", "garbage (not a certificate)", "absent (No such file"] {
+    for reason in ["host-cert.pub (not a certificate of a user)", "garbage (not a certificate)", "absent (No such file"]
+    {
         assert!(text.contains(reason), "{reason:?} in {text}");
     }
 }
