@@ -52,6 +52,9 @@ pub struct Global {
     /// Deadline of everything that waits on a host (30, 30s, 2m)
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// How often connecting is tried again after a reset, a refusal or silence; a refused login never is [default: 2]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
+    pub retries: Option<u32>,
     /// Print per host the exact strings that would run, touch nothing
     #[arg(long, global = true)]
     pub dry_run: bool,

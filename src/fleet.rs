@@ -11,13 +11,18 @@ use rayon::prelude::*;
 
 pub use session::Session;
 
+pub use crate::transport::Phase;
+
 use crate::{
     domain::{Host, HostName},
-    transport::{Cancel, Connector, Phase, TransportError},
+    transport::{Cancel, Connector, TransportError},
 };
 
 /// Most workers at once unless the user says otherwise. Past this, sshd and the client's cores are what limits a run.
 pub const DEFAULT_FORKS: usize = 100;
+
+/// How often a connect is tried again unless the user says otherwise.
+pub const DEFAULT_RETRIES: u32 = 2;
 
 /// Stack of a worker: it polls sockets and parses short texts; 1000 of them should fit in little memory.
 const WORKER_STACK: usize = 1024 * 1024;
@@ -75,6 +80,8 @@ pub struct Fleet<'a> {
     pub listener: &'a Listener<'a>,
     /// Most hosts at once; at least 1.
     pub forks: usize,
+    /// How often a connect is tried again after a failure that may pass.
+    pub retries: u32,
     /// Deadline of one exec, over what the host and the operation say.
     pub timeout: Option<Duration>,
 }

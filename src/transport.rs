@@ -7,6 +7,7 @@ pub mod cancel;
 mod dispatch;
 mod error;
 pub mod local;
+pub mod retry;
 pub mod script;
 mod shown_key;
 pub mod ssh;
@@ -94,13 +95,26 @@ pub struct Limits<'a> {
     pub cancel: &'a Cancel,
     /// Told each phase as it begins.
     pub phase: &'a (dyn Fn(Phase) + Sync),
+    /// How often connecting is tried again after a failure that may pass, all within the one deadline.
+    pub retries: u32,
+    /// When a host that has not sent one byte is given up before the deadline, so that there is time for another try.
+    pub first_byte: Option<Instant>,
+    /// The phase that begins with a command's first word.
+    pub speaking: Phase,
 }
 
 impl<'a> Limits<'a> {
     /// Limits that end `allowed` from now.
     #[must_use]
     pub fn new(allowed: Duration, cancel: &'a Cancel, phase: &'a (dyn Fn(Phase) + Sync)) -> Self {
-        Self { deadline: Instant::now() + allowed, allowed, cancel, phase }
+        let deadline = Instant::now() + allowed;
+        Self { deadline, allowed, cancel, phase, retries: 0, first_byte: None, speaking: Phase::Exec }
+    }
+
+    /// When a host must have sent its first byte.
+    #[must_use]
+    pub fn first_byte_by(&self) -> Instant {
+        self.first_byte.map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// Time left before the deadline; zero when it has passed.

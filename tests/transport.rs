@@ -15,6 +15,8 @@ mod exec;
 mod host_certificates;
 #[path = "transport/host_keys.rs"]
 mod host_keys;
+#[path = "transport/jump.rs"]
+mod jump;
 #[path = "transport/local.rs"]
 mod local;
 #[path = "transport/sshd.rs"]

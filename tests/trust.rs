@@ -293,3 +293,26 @@ fn the_answer_has_every_key_of_every_row() {
     assert_eq!(rows, expected);
     assert_eq!(run(place.trust(&["-o", "name"])).code(0).out, "web-1\n");
 }
+
+#[test]
+fn a_jump_host_comes_first_and_the_hosts_behind_it_when_it_is_trusted() {
+    let (outer, inner) = (Sshd::start(), Sshd::start());
+    let key = |sshd: &Sshd| {
+        let (user, key) = (sshd::user(), sshd.path("id_ed25519"));
+        format!("address: {}, port: {}, user: {user}, identity_file: {}", sshd.address, sshd.port, key.display())
+    };
+    let place = Place::with(&[("bastion", key(&outer)), ("web-1", format!("{}, jump: bastion", key(&inner)))]);
+    let rows = run(place.trust(&["web-1", "--dry-run", "--json"])).code(1).json();
+    let of = |name: &str, rows: &Value| {
+        let row = rows.as_array().unwrap().iter().find(|row| row["host"] == name).unwrap().clone();
+        (row["outcome"].as_str().unwrap().to_owned(), row["jump_host"].as_bool().unwrap())
+    };
+    assert_eq!(of("bastion", &rows), ("new".to_owned(), true));
+    assert_eq!(of("web-1", &rows), ("not_attempted".to_owned(), false));
+    let said = place.on_terminal("web-1", "y\ny").code(0);
+    assert_eq!(said.out.matches("trust 1 new key? [y/N]").count(), 2, "{said}");
+    assert!(said.out.contains(&fingerprint(&inner, "ed25519")), "{said}");
+    assert_eq!(place.known().lines().count(), 2);
+    assert!(!inner.log().contains("Accepted"), "nobody logs in to the host itself: {}", inner.log());
+    assert_eq!(outcomes(&run(place.trust(&["--json"])).code(0).json()), ["known", "known"]);
+}

@@ -15,7 +15,7 @@ use crate::{
     config::store::{Environment, Loaded, StoreError, Workspace},
     domain::Server,
     error::CommandError,
-    fleet::{DEFAULT_FORKS, Fleet, Listener},
+    fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
     operations::{Context, registered},
     render::{Ui, suspended},
     transport::{
@@ -103,6 +103,7 @@ impl App {
                 cancel: &cancel,
                 listener,
                 forks: self.global.forks.map_or(DEFAULT_FORKS, usize::from),
+                retries: self.global.retries.unwrap_or(DEFAULT_RETRIES),
                 timeout: self.global.timeout,
             },
             actor: actor(),

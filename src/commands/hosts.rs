@@ -73,6 +73,9 @@ struct HostAddArgs {
     /// SSH port
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// The jump host on the way: a name, or several with commas, the outermost first
+    #[arg(long, value_name = "HOST")]
+    jump: Option<String>,
     /// Identity file
     #[arg(long, value_name = "FILE")]
     identity_file: Option<String>,
@@ -106,6 +109,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
                 ("address", text(args.address)),
                 ("user", text(args.user)),
                 ("port", args.port.map(|port| Value::Number(port.into()))),
+                ("jump", text(args.jump)),
                 ("identity_file", text(args.identity_file)),
                 ("groups", (!args.groups.is_empty()).then_some(Value::List(args.groups))),
                 ("docker", text(args.docker)),

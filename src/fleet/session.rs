@@ -46,7 +46,8 @@ impl<'a> Session<'a> {
     pub fn scan(&self) -> Result<ShownKey, HostError> {
         let (fleet, host) = (self.fleet, self.host);
         let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
-        Ok(fleet.connector.scan(host, &Limits::new(self.connect_allowed(), fleet.cancel, &phase))?)
+        let limits = Limits { retries: fleet.retries, ..Limits::new(self.connect_allowed(), fleet.cancel, &phase) };
+        Ok(fleet.connector.scan(host, &limits)?)
     }
 
     /// Runs `script` and cuts its output into sections. `allowed` is the operation's default deadline; the host's own
@@ -61,7 +62,8 @@ impl<'a> Session<'a> {
         let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
         let allowed = self.allowed(allowed);
         let remote = self.remote()?;
-        let output = remote.exec(&script.to_shell(), &Limits::new(allowed, fleet.cancel, &phase))?;
+        let limits = Limits { speaking: Phase::Docker, ..Limits::new(allowed, fleet.cancel, &phase) };
+        let output = remote.exec(&script.to_shell(), &limits)?;
         (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
         let sections = script.read(&output);
         if !sections.is_complete() {
@@ -110,7 +112,9 @@ impl<'a> Session<'a> {
             None => {
                 let (fleet, host) = (self.fleet, self.host);
                 let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
-                fleet.connector.connect(host, &Limits::new(self.connect_allowed(), fleet.cancel, &phase))?
+                let limits =
+                    Limits { retries: fleet.retries, ..Limits::new(self.connect_allowed(), fleet.cancel, &phase) };
+                fleet.connector.connect(host, &limits)?
             }
         };
         Ok(self.remote.insert(remote).as_mut())

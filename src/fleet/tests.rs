@@ -73,7 +73,8 @@ fn outcomes_come_in_the_order_of_the_work_and_one_failure_stays_alone() {
     let hosts: Vec<Host> = ["c", "down", "a"].iter().map(|n| host(n)).collect();
     let work: Vec<(&Host, ())> = hosts.iter().map(|h| (h, ())).collect();
     let (connector, cancel) = (fake(), Cancel::new());
-    let fleet = Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 3, timeout: None };
+    let fleet =
+        Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 3, retries: 0, timeout: None };
     let outcomes = fleet.run(&work, |session, ()| session.connect().map(|()| session.host().name.to_string())).unwrap();
     let names: Vec<_> = outcomes.iter().map(|o| o.result.as_deref().ok()).collect();
     assert_eq!(names, [Some("c"), None, Some("a")]);
@@ -85,7 +86,8 @@ fn no_more_than_forks_hosts_are_worked_on_at_once() {
     let hosts: Vec<Host> = (0..40).map(|n| host(&format!("h{n}"))).collect();
     let work: Vec<(&Host, ())> = hosts.iter().map(|h| (h, ())).collect();
     let (connector, cancel) = (fake(), Cancel::new());
-    let fleet = Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 4, timeout: None };
+    let fleet =
+        Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 4, retries: 0, timeout: None };
     let outcomes = fleet.run(&work, |session, ()| session.connect()).unwrap();
     assert_eq!(outcomes.len(), 40);
     assert!(connector.most.load(Ordering::SeqCst) <= 4);
@@ -96,7 +98,8 @@ fn a_draining_run_attempts_no_further_host() {
     let hosts: Vec<Host> = (0..5).map(|n| host(&format!("h{n}"))).collect();
     let work: Vec<(&Host, ())> = hosts.iter().map(|h| (h, ())).collect();
     let (connector, cancel) = (fake(), Cancel::new());
-    let fleet = Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 1, timeout: None };
+    let fleet =
+        Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 1, retries: 0, timeout: None };
     let taken = Mutex::new(0);
     let outcomes = fleet
         .run(&work, |_, ()| {
@@ -113,7 +116,8 @@ fn a_draining_run_attempts_no_further_host() {
 fn a_host_that_did_not_run_the_script_is_an_error_with_its_last_words() {
     let host = host("odd");
     let (connector, cancel) = (fake(), Cancel::new());
-    let fleet = Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 1, timeout: None };
+    let fleet =
+        Fleet { connector: &connector, cancel: &cancel, listener: &|_| {}, forks: 1, retries: 0, timeout: None };
     let outcomes =
         fleet.run(&[(&host, ())], |session, ()| session.exec("x", &Script::new(), Duration::from_secs(1))).unwrap();
     let Err(HostError::Answer(text)) = &outcomes[0].result else { panic!("{outcomes:?}") };

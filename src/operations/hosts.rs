@@ -2,7 +2,7 @@
 //!
 //! Boundary: one session per host. Next: `transport` names the phase that fails, `docker::failure` docker's own layers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -13,10 +13,13 @@ use crate::{
         command,
         failure::{EngineFailureKind, classify, parse_version},
     },
-    domain::{Connection, Docker, Host, HostName},
+    domain::{Connection, Docker, Host, HostName, JumpHost, SshEndpoint},
     error::{CommandError, Exit},
     fleet::HostError,
-    transport::script::{Script, Section},
+    transport::{
+        Phase, TransportErrorKind,
+        script::{Script, Section},
+    },
 };
 
 /// One host of the inventory.
@@ -26,6 +29,8 @@ pub struct HostRow {
     pub name: HostName,
     /// `user@address:port`, or `local`.
     pub target: String,
+    /// The jump hosts on the way, the outermost first.
+    pub jump: Vec<String>,
     /// Its groups.
     pub groups: Vec<String>,
     /// The words for docker; null on a host without.
@@ -40,8 +45,12 @@ pub fn target_of(host: &Host) -> String {
     match &host.connection {
         Connection::Local => "local".to_owned(),
         Connection::Refused(_) => "refused".to_owned(),
-        Connection::Ssh(endpoint) => format!("{}@{}:{}", endpoint.user, endpoint.address, endpoint.port),
+        Connection::Ssh(endpoint) => endpoint_target(endpoint),
     }
+}
+
+fn endpoint_target(endpoint: &SshEndpoint) -> String {
+    format!("{}@{}:{}", endpoint.user, endpoint.address, endpoint.port)
 }
 
 /// The inventory's hosts among `hosts`.
@@ -53,6 +62,10 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
         .map(|host| HostRow {
             name: host.name.clone(),
             target: target_of(host),
+            jump: match &host.connection {
+                Connection::Ssh(endpoint) => endpoint.jump.iter().map(|hop| hop.name.clone()).collect(),
+                Connection::Local | Connection::Refused(_) => vec![],
+            },
             groups: host.groups.iter().map(ToString::to_string).collect(),
             docker: match &host.docker {
                 Docker::Words(words) => Some(words.clone()),
@@ -68,8 +81,10 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
 pub struct HostCheck {
     /// The host.
     pub host: HostName,
-    /// The first layer that is broken: `DNS`, `TCP`, `key exchange`, `host key`, `authentication`, `shell`, `docker CLI`,
-    /// `engine`, `permission`; null when all work.
+    /// The jump hosts on the way, the outermost first.
+    pub hops: Vec<Hop>,
+    /// The first layer that is broken: `configuration`, `jump host`, `DNS`, `TCP`, `key exchange`, `host key`,
+    /// `authentication`, `shell`, `docker CLI`, `engine`, `permission`; null when all work.
     pub broken: Option<String>,
     /// Version of docker's CLI there.
     pub client: Option<String>,
@@ -79,6 +94,60 @@ pub struct HostCheck {
     pub seconds: f64,
     /// What is wrong, and the fix.
     pub error: Option<Trouble>,
+}
+
+/// One jump host on the way to a host.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hop {
+    /// What the inventory or ssh_config calls it.
+    pub name: String,
+    /// `user@address:port`.
+    pub target: String,
+    /// How far it was got through.
+    pub state: HopState,
+    /// The layer that is broken there; null unless it is the broken one.
+    pub broken: Option<String>,
+}
+
+/// What became of a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HopState {
+    /// Logged in, and it led on.
+    Ok,
+    /// It is where the way ends.
+    Broken,
+    /// The way ended before it.
+    NotReached,
+}
+
+/// The hops to `host`, given how connecting to it ended.
+fn hops(host: &Host, error: Option<&HostError>) -> Vec<Hop> {
+    let Connection::Ssh(endpoint) = &host.connection else { return vec![] };
+    let culprit = match error {
+        Some(HostError::Transport(error)) => match &*error.kind {
+            TransportErrorKind::Jump { jump, cause } => Some((jump.as_str(), cause.phase.to_string())),
+            TransportErrorKind::Forward { jump, .. } if endpoint.jump.iter().any(|hop| hop.name == *jump) => None,
+            // It gave up or was called off before it came to the host itself.
+            _ if error.phase <= Phase::Jump => Some(("", String::new())),
+            _ => None,
+        },
+        Some(HostError::NotAttempted) => Some(("", String::new())),
+        _ => None,
+    };
+    let at = culprit.as_ref().map(|(name, _)| endpoint.jump.iter().position(|hop| hop.name == *name).unwrap_or(0));
+    let state = |index: usize| match (at, &culprit) {
+        (Some(at), Some((name, _))) if index == at && !name.is_empty() => HopState::Broken,
+        (Some(at), _) if index >= at => HopState::NotReached,
+        _ => HopState::Ok,
+    };
+    let hop = |(index, jump): (usize, &Arc<JumpHost>)| Hop {
+        name: jump.name.clone(),
+        target: endpoint_target(&jump.endpoint),
+        state: state(index),
+        broken: culprit.as_ref().filter(|_| state(index) == HopState::Broken).map(|(_, phase)| phase.clone()),
+    };
+    endpoint.jump.iter().enumerate().map(hop).collect()
 }
 
 /// The exit code of a check.
@@ -121,6 +190,7 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
         .map(|(host, outcome)| {
             let mut check = HostCheck {
                 host: host.name.clone(),
+                hops: hops(host, outcome.result.as_ref().err()),
                 broken: None,
                 client: None,
                 engine: None,
@@ -132,7 +202,11 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
                 Ok(Some((client, engine))) => docker_layers(&mut check, &client, &engine),
                 Err(error) => {
                     check.broken = Some(match &error {
-                        HostError::Transport(e) if e.phase == crate::transport::Phase::Exec => "shell".to_owned(),
+                        HostError::Transport(e) if matches!(*e.kind, TransportErrorKind::Jump { .. }) => {
+                            Phase::Jump.to_string()
+                        }
+                        HostError::Transport(e) if e.phase == Phase::Exec => "shell".to_owned(),
+                        HostError::Transport(e) if e.phase == Phase::Docker => "engine".to_owned(),
                         HostError::Transport(e) => e.phase.to_string(),
                         HostError::Answer(_) => "shell".to_owned(),
                         HostError::NotAttempted => "not attempted".to_owned(),

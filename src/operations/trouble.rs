@@ -103,7 +103,7 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
     Some(match kind {
         TransportErrorKind::Timeout { .. } => match phase {
             Phase::Dns | Phase::Tcp => format!("is {name} up and its SSH port open? see `mcp hosts check {name}`"),
-            Phase::Exec => {
+            Phase::Exec | Phase::Docker => {
                 "the command may still run there; look with `mcp list`, allow more with --timeout".to_owned()
             }
             _ => format!("something answers at {name} but does not finish; see `mcp hosts check {name}`"),
@@ -127,11 +127,20 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
         TransportErrorKind::HostCertificate { .. } => {
             format!("have the host certified anew (ssh-keygen -s CA -h -n NAME), or correct hosts.{name}.address")
         }
+        TransportErrorKind::Jump { jump, .. } => {
+            format!("repair {jump} first: every host behind it has this one trouble")
+        }
+        TransportErrorKind::Forward { jump, reason, .. } if reason.contains("prohibited") => {
+            format!("sshd on {jump} forbids it: AllowTcpForwarding and PermitOpen in its sshd_config")
+        }
+        TransportErrorKind::Forward { jump, .. } => {
+            format!("is {name} up, and does {jump} reach its address and port? check hosts.{name}.address and .port")
+        }
         TransportErrorKind::KnownHosts { .. } => "make the file readable and writable for you".to_owned(),
         TransportErrorKind::Authentication { .. } => {
             format!("add a key with `ssh-add`, set hosts.{name}.identity_file or .user, or use --ask-pass")
         }
-        TransportErrorKind::Lost(_) if phase == Phase::Exec => {
+        TransportErrorKind::Lost(_) if matches!(phase, Phase::Exec | Phase::Docker) => {
             "what was under way may be done or not: look with `mcp list`".to_owned()
         }
         TransportErrorKind::Lost(_) | TransportErrorKind::Ssh { .. } => format!("see `mcp hosts check {name}`"),

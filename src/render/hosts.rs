@@ -3,7 +3,7 @@
 //! Boundary: reports in, text out.
 
 use super::{Format, Ui, sanitise, table::table};
-use crate::operations::hosts::{Finding, HostCheck, HostRow};
+use crate::operations::hosts::{Finding, Hop, HopState, HostCheck, HostRow};
 
 impl Ui {
     /// Prints the inventory.
@@ -17,7 +17,11 @@ impl Ui {
                 .map(|r| {
                     vec![
                         r.name.to_string(),
-                        r.target.clone(),
+                        if r.jump.is_empty() {
+                            r.target.clone()
+                        } else {
+                            format!("{} via {}", r.target, r.jump.join(","))
+                        },
                         r.groups.join(","),
                         r.docker.clone().unwrap_or_else(|| "-".to_owned()),
                         r.instances.to_string(),
@@ -34,6 +38,7 @@ impl Ui {
             let names: String = checks.iter().filter(|c| c.broken.is_none()).map(|c| format!("{}\n", c.host)).collect();
             self.answer(&names);
         } else if !self.structured(&checks) {
+            let any_way = checks.iter().any(|c| !c.hops.is_empty());
             let cells = checks
                 .iter()
                 .map(|c| {
@@ -42,20 +47,37 @@ impl Ui {
                         Some(layer) => self.paint(&format!("broken: {layer}"), |s| s.red()),
                     };
                     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-                    vec![
-                        c.host.to_string(),
+                    let way: Vec<String> = c.hops.iter().map(|hop| self.hop(hop)).collect();
+                    let mut cells = vec![c.host.to_string()];
+                    cells.extend(any_way.then(|| if way.is_empty() { "-".to_owned() } else { way.join(" → ") }));
+                    cells.extend([
                         result,
                         sanitise::line(&text(&c.client)).into_owned(),
                         sanitise::line(&text(&c.engine)).into_owned(),
                         format!("{:.0} ms", c.seconds * 1000.0),
-                    ]
+                    ]);
+                    cells
                 })
                 .collect();
-            self.answer(&table(&["HOST", "RESULT", "CLIENT", "ENGINE", "TIME"], cells, self.width()));
+            let mut heads = vec!["HOST"];
+            heads.extend(any_way.then_some("VIA"));
+            heads.extend(["RESULT", "CLIENT", "ENGINE", "TIME"]);
+            self.answer(&table(&heads, cells, self.width()));
         }
         self.troubles(checks.iter().filter_map(|c| {
             Some((format!("{}: {}", c.host, c.broken.as_deref().unwrap_or("trouble")), c.error.as_ref()?))
         }));
+    }
+
+    fn hop(&self, hop: &Hop) -> String {
+        let name = sanitise::line(&hop.name).into_owned();
+        match hop.state {
+            HopState::Ok => self.paint(&name, |s| s.green()),
+            HopState::Broken => {
+                self.paint(&format!("{name} (broken: {})", hop.broken.as_deref().unwrap_or("jump host")), |s| s.red())
+            }
+            HopState::NotReached => format!("{name} (not reached)"),
+        }
     }
 
     /// Prints findings of `check` and `doctor`, one line each, with the fix.

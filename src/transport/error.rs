@@ -2,13 +2,15 @@
 //!
 //! Boundary: kinds and facts; hints for people are written by `error` above, by kind and never by text.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How far a connection got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Before anything is sent: what is configured cannot be done.
     Configuration,
+    /// Waiting for the jump host on the way.
+    Jump,
     /// Looking up the address.
     Dns,
     /// Opening the TCP connection.
@@ -32,6 +34,7 @@ impl fmt::Display for Phase {
             Self::Dns => "DNS",
             Self::Tcp => "TCP",
             Self::KeyExchange => "key exchange",
+            Self::Jump => "jump host",
             Self::HostKey => "host key",
             Self::Authentication => "authentication",
             Self::Exec => "exec",
@@ -107,6 +110,12 @@ pub enum TransportErrorKind {
     /// The host's entry cannot be used as it is (e.g. a key kind that is not supported).
     #[error("{0}")]
     Unsupported(String),
+    /// The jump host is the trouble; every host behind it has the same.
+    #[error("the jump host {jump} cannot be used: {cause}")]
+    Jump { jump: String, cause: Arc<TransportError> },
+    /// The jump host is fine and cannot open a connection to the host.
+    #[error("the jump host {jump} cannot connect to {target}: {reason}")]
+    Forward { jump: String, target: String, reason: String },
     /// The connection broke.
     #[error("the connection was lost ({0})")]
     Lost(String),

@@ -160,11 +160,12 @@ impl Script {
     }
 
     /// The script as text. Its variables begin with `mcp_`, so that `$M` in a registered string is the host's own.
-    /// The braces make the shell read all of it before it runs any of it.
+    /// The braces make the shell read all of it before it runs any of it. Its first word says that the shell is at work, so
+    /// that what hangs afterwards is not the shell.
     #[must_use]
     pub fn to_shell(&self) -> ShellScript {
         let text = format!(
-            "{{\n{}mcp_m={}\n{}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n",
+            "{{\n{}mcp_m={}\nprintf '%s here\\n' \"$mcp_m\"\n{}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n",
             self.head, self.word, self.body
         );
         ShellScript { text, sensitive: self.sensitive }

@@ -1,7 +1,7 @@
 //! Connects to hosts over SSH, through libssh2 (the `ssh2` crate).
 //!
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
-//! The road: `dial` (DNS, TCP) → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
+//! The road: `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
 mod agent_relay;
 mod auth;
@@ -10,11 +10,14 @@ mod command;
 mod dial;
 mod exec;
 mod expect;
+mod gate;
 mod host_key;
+mod jump;
 mod keys;
 mod known_files;
 mod known_hosts;
 mod known_lines;
+mod socket;
 mod wire;
 
 use std::{
@@ -23,6 +26,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -31,12 +35,18 @@ pub use self::expect::Expectations;
 use self::{
     auth::{Credentials, Login},
     exec::SshRemote,
+    gate::{Gate, Permit},
     host_key::HostKeys,
+    jump::Jumps,
     keys::KeyRing,
+    socket::Socket,
     wire::Wire,
 };
-use super::{Connector, Limits, Phase, Remote, ShownKey, TransportError, TransportErrorKind};
+use super::{Connector, Limits, Phase, Remote, ShownKey, TransportError, TransportErrorKind, retry::Tries};
 use crate::domain::{Connection, Host, SshEndpoint};
+
+/// Least time a host has for its first byte before the connection is tried anew.
+const FIRST_BYTE: Duration = Duration::from_secs(2);
 
 /// Asks a person for the passphrase of the key in the given file; `None` when there is no answer.
 pub type PassphrasePrompt = Arc<dyn Fn(&Path) -> Option<Zeroizing<String>> + Send + Sync>;
@@ -96,9 +106,16 @@ impl Counts {
 
 /// Opens SSH sessions. Keys and known hosts are read once and shared by all workers of a run.
 pub struct SshConnector {
+    core: Arc<Core>,
+}
+
+/// What all sessions of a run share, those of jump hosts included.
+struct Core {
     credentials: Credentials,
     host_keys: HostKeys,
     counts: Arc<Counts>,
+    gate: Gate,
+    jumps: Jumps,
 }
 
 impl SshConnector {
@@ -106,7 +123,7 @@ impl SshConnector {
     #[must_use]
     pub fn new(options: SshOptions) -> Self {
         let counts = Arc::new(Counts::default());
-        Self {
+        let core = Core {
             credentials: Credentials {
                 agent: options.agent,
                 ring: KeyRing::new(options.home.clone(), options.passphrase, Arc::clone(&counts)),
@@ -115,57 +132,36 @@ impl SshConnector {
             },
             host_keys: HostKeys::new(options.home),
             counts,
-        }
+            gate: Gate::default(),
+            jumps: Jumps::default(),
+        };
+        Self { core: Arc::new(core) }
     }
 
     /// What was done so far, for `--verbose` and for tests.
     #[must_use]
     pub fn counts(&self) -> &Counts {
-        &self.counts
+        &self.core.counts
     }
 }
 
-impl SshConnector {
-    /// Opens a connection and exchanges keys; nothing about the user is sent. The host has shown its key, and nobody has looked
-    /// at it yet.
-    fn exchange_keys(&self, host: &Host, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
-        if let Some(jump) = endpoint.jump.first() {
-            return unsupported(format!(
-                "jump hosts are not supported yet ({} is reached through {})",
-                host.name, jump.name
-            ));
-        }
-        let wire = Wire::new(dial::dial(endpoint, limits)?)?;
-        let _guard = wire.wake_on(limits.cancel);
-        (limits.phase)(Phase::KeyExchange);
-        self.host_keys.prefer_known(&wire.session, endpoint)?;
-        let mut session = wire.session.clone();
-        wire.drive(Phase::KeyExchange, limits, |_| session.handshake())?;
-        drop(session);
-        Ok(wire)
+impl Drop for SshConnector {
+    fn drop(&mut self) {
+        // The jump hosts' threads hold the core, so they have to be told.
+        self.core.jumps.close();
     }
 }
 
 impl Connector for SshConnector {
     fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
-        let endpoint = endpoint_of(host)?;
-        let wire = self.exchange_keys(host, endpoint, limits)?;
-        let _guard = wire.wake_on(limits.cancel);
-        (limits.phase)(Phase::HostKey);
-        self.host_keys.check(&wire.session, endpoint, limits)?;
-        (limits.phase)(Phase::Authentication);
-        Login::new(&wire, endpoint, &self.credentials, *limits).run()?;
+        let wire = self.core.connect(endpoint_of(host)?, limits)?;
         // Due only when a loop asks for it: see `exec`.
         wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
-        self.counts.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.counts))))
+        Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.core.counts))))
     }
 
     fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
-        let endpoint = endpoint_of(host)?;
-        let wire = self.exchange_keys(host, endpoint, limits)?;
-        (limits.phase)(Phase::HostKey);
-        self.host_keys.shown(&wire.session, endpoint)
+        self.core.scan(endpoint_of(host)?, limits)
     }
 
     fn remember(
@@ -174,18 +170,120 @@ impl Connector for SshConnector {
         replace: bool,
         limits: &Limits<'_>,
     ) -> Result<PathBuf, TransportError> {
-        self.host_keys.remember(keys, replace, limits)
+        self.core.host_keys.remember(keys, replace, limits)
     }
-}
-
-fn unsupported<T>(text: String) -> Result<T, TransportError> {
-    Err(TransportError::new(Phase::Dns, TransportErrorKind::Unsupported(text)))
 }
 
 fn endpoint_of(host: &Host) -> Result<&SshEndpoint, TransportError> {
     match &host.connection {
         Connection::Ssh(endpoint) => Ok(endpoint),
-        Connection::Local | Connection::Refused(_) => unsupported(format!("{} is not reached over SSH", host.name)),
+        Connection::Local | Connection::Refused(_) => {
+            let kind = TransportErrorKind::Unsupported(format!("{} is not reached over SSH", host.name));
+            Err(TransportError::new(Phase::Configuration, kind))
+        }
+    }
+}
+
+impl Core {
+    /// A session that is logged in.
+    fn connect(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
+        self.retried(endpoint, limits, |wire, limits| {
+            self.host_keys.check(&wire.session, endpoint, limits)?;
+            (limits.phase)(Phase::Authentication);
+            Login::new(&wire, endpoint, &self.credentials, *limits).run()?;
+            self.counts.sessions.fetch_add(1, Ordering::Relaxed);
+            Ok(wire)
+        })
+    }
+
+    /// The key that the endpoint shows; nothing about the user is sent to it.
+    fn scan(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        self.retried(endpoint, limits, |wire, _| self.host_keys.shown(&wire.session, endpoint))
+    }
+
+    /// What `finish` makes of a host that has shown its key, tried again as [`retry`](crate::transport::retry) has it.
+    fn retried<T>(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        finish: impl Fn(Wire, &Limits<'_>) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let mut tries = Tries::new(limits.retries);
+        // Waiting for a turn is not the host's time.
+        let mut deadline = limits.deadline;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // An answer that got lost is worth another try only if there is time for one; the last has all that is left.
+            let share = (left / (tries.left() + 1)).max(FIRST_BYTE);
+            let first_byte = (tries.left() > 0).then(|| Instant::now() + share);
+            let mut waited = Duration::ZERO;
+            let limits_now = Limits { deadline, first_byte, ..*limits };
+            let error = match self.exchange(endpoint, &limits_now, &mut waited, &finish) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            deadline += waited;
+            let Some(wait) = tries.next(&error, deadline) else { return Err(error) };
+            pause(error.phase, wait, limits)?;
+        }
+    }
+
+    /// One try. `waited` is the time until it was its turn.
+    fn exchange<T>(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        waited: &mut Duration,
+        finish: impl Fn(Wire, &Limits<'_>) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let (socket, _permit) = self.socket(endpoint, limits, waited)?;
+        let by_turn = |at: Instant| at + *waited;
+        let limits =
+            &Limits { deadline: by_turn(limits.deadline), first_byte: limits.first_byte.map(by_turn), ..*limits };
+        let wire = Wire::new(socket)?;
+        let _guard = wire.wake_on(limits.cancel);
+        (limits.phase)(Phase::KeyExchange);
+        self.host_keys.prefer_known(&wire.session, endpoint)?;
+        wire.handshake(limits)?;
+        (limits.phase)(Phase::HostKey);
+        finish(wire, limits)
+    }
+
+    /// A connection to the endpoint, straight or through its jump hosts, with the permission to start a session on it.
+    fn socket(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        waited: &mut Duration,
+    ) -> Result<(Socket, Permit<'_>), TransportError> {
+        if endpoint.jump.is_empty() {
+            let begin = Instant::now();
+            // Two names may stand for one endpoint.
+            let permit = self.gate.enter(&target(endpoint), limits)?;
+            *waited = begin.elapsed();
+            let by_turn = |at: Instant| at + *waited;
+            let limits =
+                &Limits { deadline: by_turn(limits.deadline), first_byte: limits.first_byte.map(by_turn), ..*limits };
+            return Ok((Socket::Tcp(dial::dial(endpoint, limits)?), permit));
+        }
+        let socket = self.jumps.open(self, endpoint, limits, waited)?;
+        // The hosts behind one jump host may all be one machine, or behind one that counts.
+        let begin = Instant::now();
+        let permit = self.gate.enter(&jump::key(&endpoint.jump), limits)?;
+        *waited += begin.elapsed();
+        Ok((socket, permit))
+    }
+}
+
+/// Sleeps for `wait`, or less when the run is abandoned.
+fn pause(phase: Phase, wait: Duration, limits: &Limits<'_>) -> Result<(), TransportError> {
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let _guard = limits.cancel.on_abandon(move || {
+        let _ = sender.send(());
+    });
+    match receiver.recv_timeout(wait) {
+        Ok(()) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
+        Err(_) => Ok(()),
     }
 }
 

@@ -37,12 +37,21 @@ impl Sshd {
 
     /// An sshd with host keys of these types and these further lines of configuration.
     pub(crate) fn with(host_keys: &[&str], configuration: &str) -> Self {
-        Self::prepared(host_keys, configuration, |_, _| {})
+        Self::with_startups(host_keys, configuration, "MaxStartups 200")
     }
 
-    /// The same after `prepare`, which finds the host keys in the directory and is told the address. `DIR` in the configuration is
-    /// that directory.
+    /// The same with a `MaxStartups` line of its own: sshd takes the first one it reads.
+    pub(crate) fn with_startups(host_keys: &[&str], configuration: &str, startups: &str) -> Self {
+        Self::made(host_keys, configuration, startups, |_, _| {})
+    }
+
+    /// An sshd started after `prepare`, which finds the host keys in the directory and is told the address. `DIR` in the
+    /// configuration is that directory.
     pub(crate) fn prepared(host_keys: &[&str], configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
+        Self::made(host_keys, configuration, "MaxStartups 200", prepare)
+    }
+
+    fn made(host_keys: &[&str], configuration: &str, startups: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -50,8 +59,8 @@ impl Sshd {
         let port = TcpListener::bind((&*address, 0)).unwrap().local_addr().unwrap().port();
         let mut text = format!(
             "ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 200\nLogLevel VERBOSE\n\
-             AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n{configuration}\n",
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{startups}\nLogLevel VERBOSE\n\
+             AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),
         );
@@ -62,7 +71,8 @@ impl Sshd {
             text.push_str(&format!("HostKey {}\n", key.display()));
         }
         prepare(directory.path(), &address);
-        let text = text.replace("DIR", &directory.path().display().to_string());
+        // Last, because nothing after a `Match` is for all.
+        text.push_str(&format!("{}\n", configuration.replace("DIR", &directory.path().display().to_string())));
         fs::write(path("sshd_config"), text).unwrap();
         keygen(&path("id_ed25519"), "ed25519", "");
         fs::copy(path("id_ed25519.pub"), path("authorized_keys")).unwrap();
@@ -106,6 +116,10 @@ impl Sshd {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Connects as [`Sshd::endpoint`] says.

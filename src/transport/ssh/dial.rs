@@ -20,7 +20,8 @@ pub(super) fn dial(endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<TcpStr
     (limits.phase)(Phase::Dns);
     let addresses = resolve(endpoint, limits)?;
     (limits.phase)(Phase::Tcp);
-    let deadline = limits.deadline;
+    let deadline = limits.first_byte_by();
+    let limits = &Limits { deadline, ..*limits };
     let stream = offload(Phase::Tcp, limits, move || connect(&addresses, deadline))?;
     stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).map_err(|source| {
         let kind = if source.kind() == io::ErrorKind::TimedOut && limits.left() < Duration::from_millis(5) {

@@ -4,6 +4,7 @@
 //! that is streamed dies with its channel (see `command`).
 
 use std::{
+    cell::Cell,
     hash::{BuildHasher, RandomState},
     io::{self, Read, Write},
     sync::{Arc, atomic::Ordering},
@@ -53,7 +54,7 @@ impl SshRemote {
             session.channel_session().inspect_err(|_| self.wire.acknowledge_now())
         })?;
         self.wire.drive(Phase::Exec, limits, |_| channel.exec(&invocation.command))?;
-        let exchange = Exchange { wire: &self.wire, limits, is_stream };
+        let exchange = Exchange { wire: &self.wire, limits, is_stream, phase: Cell::new(Phase::Exec) };
         let mut mark = Mark::new(nonce);
         let finished = exchange.pump(&mut channel, invocation.stdin.as_deref().unwrap_or_default(), &mut mark, sink)?;
         if !finished {
@@ -120,6 +121,7 @@ struct Exchange<'a> {
     wire: &'a Wire,
     limits: &'a Limits<'a>,
     is_stream: bool,
+    phase: Cell<Phase>,
 }
 
 impl Exchange<'_> {
@@ -149,6 +151,9 @@ impl Exchange<'_> {
             }
             if let Some(read) = self.ready(channel.read(&mut buffer))?.filter(|read| *read > 0) {
                 moved = true;
+                if self.phase.replace(self.limits.speaking) != self.limits.speaking {
+                    (self.limits.phase)(self.limits.speaking);
+                }
                 if !sink(Stream::Stdout, &buffer[..read]) {
                     return Ok(false);
                 }
@@ -161,12 +166,12 @@ impl Exchange<'_> {
             }
             if moved {
                 heard = Instant::now();
-                Wire::check(Phase::Exec, self.limits, until)?;
+                self.wire.check(self.phase.get(), self.limits, until)?;
             } else if !channel.eof() {
                 if self.is_stream {
                     self.keep_alive(&mut heard)?;
                 }
-                if self.wire.wait(Phase::Exec, self.limits, until)? {
+                if self.wire.wait(self.phase.get(), self.limits, until)? {
                     heard = Instant::now();
                 }
             }
@@ -178,19 +183,19 @@ impl Exchange<'_> {
     fn keep_alive(&self, heard: &mut Instant) -> Result<(), TransportError> {
         if heard.elapsed() > SILENCE {
             let kind = TransportErrorKind::Lost(format!("nothing heard for {} s", heard.elapsed().as_secs()));
-            return Err(TransportError::new(Phase::Exec, kind));
+            return Err(TransportError::new(self.phase.get(), kind));
         }
         match self.wire.session.keepalive_send() {
             Ok(_) => Ok(()),
             Err(error) if Wire::would_block(&error) => Ok(()),
-            Err(error) => Err(self.wire.failure(Phase::Exec, self.limits, &error)),
+            Err(error) => Err(self.wire.failure(self.phase.get(), self.limits, &error)),
         }
     }
 
     /// Ends a stream: its stdin is closed, which kills the command, and what it still says is dropped until it is gone.
     fn stop(&self, channel: &mut Channel) {
         let patience = Limits { deadline: Instant::now() + STOP_PATIENCE, allowed: STOP_PATIENCE, ..*self.limits };
-        let waits = Exchange { wire: self.wire, limits: &patience, is_stream: false };
+        let waits = Exchange { wire: self.wire, limits: &patience, is_stream: false, phase: Cell::new(Phase::Exec) };
         let _ = self.wire.drive(Phase::Exec, &patience, |_| channel.send_eof()).and_then(|()| {
             waits.pump(channel, &[], &mut Mark::new(""), &mut |_, _| true)?;
             self.wire.drive(Phase::Exec, &patience, |_| channel.wait_close())
@@ -203,8 +208,8 @@ impl Exchange<'_> {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(match ssh2::Error::last_session_error(&self.wire.session) {
-                Some(error) => self.wire.failure(Phase::Exec, self.limits, &error),
-                None => TransportError::new(Phase::Exec, TransportErrorKind::Lost(error.to_string())),
+                Some(error) => self.wire.failure(self.phase.get(), self.limits, &error),
+                None => self.wire.lost(self.phase.get(), &error.to_string()),
             }),
         }
     }

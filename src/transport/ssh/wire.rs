@@ -6,7 +6,6 @@
 
 use std::{
     cell::Cell,
-    net::{Shutdown, TcpStream},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use rustix::{
 };
 use ssh2::{BlockDirections, ErrorCode, Session};
 
+use super::socket::Socket;
 use crate::transport::{
     Cancel, Limits, Phase, TransportError, TransportErrorKind, cancel::CancelGuard, local::timespec,
 };
@@ -29,26 +29,33 @@ const GONE: [i32; 4] = [-1, -7, -13, -43];
 /// A session and its socket, which is shut down when this is dropped.
 pub(super) struct Wire {
     pub(super) session: Session,
-    stream: Arc<TcpStream>,
+    socket: Arc<Socket>,
     /// Another thread may hold the session's lock for ever, so it must not be touched again.
     left: Cell<bool>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Result<Self, TransportError> {
+    pub(super) fn new(socket: Socket) -> Result<Self, TransportError> {
         let mut session = Session::new().map_err(|error| ssh(Phase::KeyExchange, &error))?;
-        let stream = Arc::new(stream);
-        session.set_tcp_stream(Arc::clone(&stream));
+        let lost = |error: std::io::Error| {
+            TransportError::new(Phase::KeyExchange, TransportErrorKind::Lost(error.to_string()))
+        };
+        socket.set_nonblocking().map_err(lost)?;
+        let socket = Arc::new(socket);
+        session.set_tcp_stream(Arc::clone(&socket));
         session.set_blocking(false);
-        Ok(Self { session, stream, left: Cell::new(false) })
+        Ok(Self { session, socket, left: Cell::new(false) })
+    }
+
+    /// The socket, for those who wait for several at once.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
     }
 
     /// Shuts the socket down when `cancel` is abandoned, which wakes whoever polls it.
     pub(super) fn wake_on<'a>(&self, cancel: &'a Cancel) -> CancelGuard<'a> {
-        let stream = Arc::clone(&self.stream);
-        cancel.on_abandon(move || {
-            let _ = stream.shutdown(Shutdown::Both);
-        })
+        let socket = Arc::clone(&self.socket);
+        cancel.on_abandon(move || socket.cut())
     }
 
     /// Repeats `step` until it no longer would block.
@@ -69,6 +76,23 @@ impl Wire {
         }
     }
 
+    /// Exchanges banners and keys (RFC 4253). A peer that has not said a word by `limits.first_byte` is given up early.
+    pub(super) fn handshake(&self, limits: &Limits<'_>) -> Result<(), TransportError> {
+        let mut session = self.session.clone();
+        let mut until = limits.first_byte_by();
+        loop {
+            match session.handshake() {
+                Ok(()) => return Ok(()),
+                Err(error) if Self::would_block(&error) => {
+                    if self.wait(Phase::KeyExchange, limits, Some(until))? {
+                        until = limits.deadline;
+                    }
+                }
+                Err(error) => return Err(self.failure(Phase::KeyExchange, limits, &error)),
+            }
+        }
+    }
+
     /// Waits until the socket is ready for what the last step could not do, or for as long as a keepalive may take. True when the peer
     /// has sent something.
     pub(super) fn wait(
@@ -77,42 +101,51 @@ impl Wire {
         limits: &Limits<'_>,
         until: Option<Instant>,
     ) -> Result<bool, TransportError> {
-        let left = Self::check(phase, limits, until)?.min(KEEPALIVE);
+        let left = self.check(phase, limits, until)?.min(KEEPALIVE);
         let flags = match self.session.block_directions() {
             BlockDirections::Outbound => PollFlags::OUT,
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
             BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
         };
-        let mut fds = [PollFd::new(&*self.stream, flags)];
+        let mut fds = [PollFd::new(&*self.socket, flags)];
         match poll(&mut fds, Some(&timespec(left))) {
             Ok(_) => Ok(fds[0].revents().contains(PollFlags::IN)),
             Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(TransportError::new(phase, TransportErrorKind::Lost(errno.to_string()))),
+            Err(errno) => Err(self.lost(phase, &errno.to_string())),
         }
     }
 
     /// The time left before `until`. None left is an error, and so is an abandoned run.
-    pub(super) fn check(phase: Phase, limits: &Limits<'_>, until: Option<Instant>) -> Result<Duration, TransportError> {
+    pub(super) fn check(
+        &self,
+        phase: Phase,
+        limits: &Limits<'_>,
+        until: Option<Instant>,
+    ) -> Result<Duration, TransportError> {
         if limits.cancel.is_abandoned() {
             return Err(TransportError::new(phase, TransportErrorKind::Cancelled));
         }
         let left = until.map(|at| at.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Err(timeout(phase, limits));
+            // A jump host that is silent itself is the cause, and whoever looks for it should look there.
+            return Err(self
+                .socket
+                .life()
+                .and_then(super::jump::Life::trouble)
+                .unwrap_or_else(|| timeout(phase, limits)));
         }
         Ok(left.unwrap_or(Duration::MAX))
     }
 
-    /// Has the kernel acknowledge at once: sshd's Nagle would otherwise hold its next packet back for our delayed one.
+    /// Has the kernel acknowledge at once, see [`Socket::acknowledge_now`].
     pub(super) fn acknowledge_now(&self) {
-        #[cfg(target_os = "linux")]
-        let _ = rustix::net::sockopt::set_tcp_quickack(&*self.stream, true);
+        self.socket.acknowledge_now();
     }
 
     /// Whether the peer has hung up; waits for that up to `patience`.
     pub(super) fn is_hung_up(&self, patience: Duration) -> bool {
-        let mut fds = [PollFd::new(&*self.stream, PollFlags::IN)];
-        matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1)) && !matches!(self.stream.peek(&mut [0]), Ok(1))
+        let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1)) && !self.socket.has_bytes()
     }
 
     /// What a step's error means for the caller.
@@ -121,9 +154,15 @@ impl Wire {
             return TransportError::new(phase, TransportErrorKind::Cancelled);
         }
         if Self::is_gone(error) {
-            return TransportError::new(phase, TransportErrorKind::Lost(error.message().to_owned()));
+            return self.lost(phase, error.message());
         }
         ssh(phase, error)
+    }
+
+    /// The connection broke, or the jump host's did that carries it.
+    pub(super) fn lost(&self, phase: Phase, reason: &str) -> TransportError {
+        let jump = self.socket.life().and_then(super::jump::Life::trouble);
+        jump.unwrap_or_else(|| TransportError::new(phase, TransportErrorKind::Lost(reason.to_owned())))
     }
 
     /// Whether the step is to be repeated when the socket is ready.
@@ -143,7 +182,7 @@ impl Wire {
 
     /// Cuts the connection, so that nothing waits for the peer again.
     pub(super) fn cut(&self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.socket.cut();
     }
 }
 
