@@ -135,22 +135,24 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
 
 /// Writes the open keys of `findings` down and says into which files. A key that cannot be written is its host's trouble.
 pub fn write(context: &Context<'_>, findings: &mut [Finding<'_>], options: &TrustOptions) -> Vec<PathBuf> {
-    let mut groups: Vec<(Vec<PathBuf>, Vec<usize>)> = vec![];
+    // A line that cannot be replaced must not keep new keys from being written.
+    let mut groups: Vec<((Vec<PathBuf>, bool), Vec<usize>)> = vec![];
     for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.is_open()) {
         let Some(endpoint) = endpoint_of(finding) else { continue };
-        match groups.iter_mut().find(|(files, _)| *files == endpoint.known_hosts) {
+        let key = (endpoint.known_hosts.clone(), finding.row.outcome == TrustOutcome::Changed);
+        match groups.iter_mut().find(|(other, _)| *other == key) {
             Some((_, members)) => members.push(index),
-            None => groups.push((endpoint.known_hosts.clone(), vec![index])),
+            None => groups.push((key, vec![index])),
         }
     }
     let mut written = vec![];
-    for (_, members) in groups {
+    for ((_, replaces), members) in groups {
         let keys: Vec<_> = members
             .iter()
             .filter_map(|index| Some((endpoint_of(&findings[*index])?, findings[*index].shown.as_ref()?)))
             .collect();
         let limits = Limits::new(LOCK_ALLOWED, context.fleet.cancel, &|_| {});
-        let result = context.fleet.connector.remember(&keys, options.replace_changed, &limits);
+        let result = context.fleet.connector.remember(&keys, replaces && options.replace_changed, &limits);
         let error = result.as_ref().err().map(|error| error.kind.to_string());
         for index in members {
             let Finding { row, shown, .. } = &mut findings[index];
