@@ -22,6 +22,9 @@ use crate::{
 /// How long another program may hold a `known_hosts` file.
 const LOCK_ALLOWED: Duration = Duration::from_secs(10);
 
+/// Keys that are written together: those of hosts with the same files, and whether they replace others.
+type Batch = (Vec<PathBuf>, bool);
+
 /// What was asked for.
 #[derive(Debug, Default)]
 pub struct TrustOptions {
@@ -136,7 +139,7 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
 /// Writes the open keys of `findings` down and says into which files. A key that cannot be written is its host's trouble.
 pub fn write(context: &Context<'_>, findings: &mut [Finding<'_>], options: &TrustOptions) -> Vec<PathBuf> {
     // A line that cannot be replaced must not keep new keys from being written.
-    let mut groups: Vec<((Vec<PathBuf>, bool), Vec<usize>)> = vec![];
+    let mut groups: Vec<(Batch, Vec<usize>)> = vec![];
     for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.is_open()) {
         let Some(endpoint) = endpoint_of(finding) else { continue };
         let key = (endpoint.known_hosts.clone(), finding.row.outcome == TrustOutcome::Changed);
