@@ -316,3 +316,16 @@ fn a_jump_host_comes_first_and_the_hosts_behind_it_when_it_is_trusted() {
     assert!(!inner.log().contains("Accepted"), "nobody logs in to the host itself: {}", inner.log());
     assert_eq!(outcomes(&run(place.trust(&["--json"])).code(0).json()), ["known", "known"]);
 }
+
+#[test]
+fn a_key_that_cannot_be_replaced_is_named_with_its_line_and_keeps_no_new_one_out() {
+    let (changed, new) = (Sshd::start(), Sshd::start());
+    let place = Place::of(&[("old-1", &changed), ("new-1", &new)]);
+    keygen(&place.path("stale"), "ed25519", "");
+    let stale = fs::read_to_string(place.path("stale.pub")).unwrap();
+    let before = format!("[{}]:* {stale}", changed.address);
+    fs::write(place.path("known_hosts"), &before).unwrap();
+    let said = run(place.trust(&["--replace-changed", "--yes"])).code(1);
+    said.err("known_hosts:1 names the host by a pattern").err("old-1: not written");
+    assert!(place.known().starts_with(&before) && place.known().lines().count() == 2, "{}", place.known());
+}

@@ -127,6 +127,12 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
         TransportErrorKind::HostCertificate { .. } => {
             format!("have the host certified anew (ssh-keygen -s CA -h -n NAME), or correct hosts.{name}.address")
         }
+        // The jump hosts of a host come along, whether the inventory has them or not.
+        TransportErrorKind::Jump { jump, cause }
+            if matches!(*cause.kind, TransportErrorKind::HostKeyUnknown { .. }) =>
+        {
+            format!("{jump} is not trusted yet: compare the fingerprint and trust it with `mcp hosts trust {name}`")
+        }
         TransportErrorKind::Jump { jump, .. } => {
             format!("repair {jump} first: every host behind it has this one trouble")
         }

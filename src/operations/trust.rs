@@ -22,6 +22,9 @@ use crate::{
 /// How long another program may hold a `known_hosts` file.
 const LOCK_ALLOWED: Duration = Duration::from_secs(10);
 
+/// Keys that are written together: those of hosts with the same files, and whether they replace others.
+type Batch = (Vec<PathBuf>, bool);
+
 /// What was asked for.
 #[derive(Debug, Default)]
 pub struct TrustOptions {
@@ -135,22 +138,24 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
 
 /// Writes the open keys of `findings` down and says into which files. A key that cannot be written is its host's trouble.
 pub fn write(context: &Context<'_>, findings: &mut [Finding<'_>], options: &TrustOptions) -> Vec<PathBuf> {
-    let mut groups: Vec<(Vec<PathBuf>, Vec<usize>)> = vec![];
+    // A line that cannot be replaced must not keep new keys from being written.
+    let mut groups: Vec<(Batch, Vec<usize>)> = vec![];
     for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.is_open()) {
         let Some(endpoint) = endpoint_of(finding) else { continue };
-        match groups.iter_mut().find(|(files, _)| *files == endpoint.known_hosts) {
+        let key = (endpoint.known_hosts.clone(), finding.row.outcome == TrustOutcome::Changed);
+        match groups.iter_mut().find(|(other, _)| *other == key) {
             Some((_, members)) => members.push(index),
-            None => groups.push((endpoint.known_hosts.clone(), vec![index])),
+            None => groups.push((key, vec![index])),
         }
     }
     let mut written = vec![];
-    for (_, members) in groups {
+    for ((_, replaces), members) in groups {
         let keys: Vec<_> = members
             .iter()
             .filter_map(|index| Some((endpoint_of(&findings[*index])?, findings[*index].shown.as_ref()?)))
             .collect();
         let limits = Limits::new(LOCK_ALLOWED, context.fleet.cancel, &|_| {});
-        let result = context.fleet.connector.remember(&keys, options.replace_changed, &limits);
+        let result = context.fleet.connector.remember(&keys, replaces && options.replace_changed, &limits);
         let error = result.as_ref().err().map(|error| error.kind.to_string());
         for index in members {
             let Finding { row, shown, .. } = &mut findings[index];

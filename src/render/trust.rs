@@ -24,6 +24,12 @@ impl Ui {
         self.troubles(failed.map(|(row, trouble)| (format!("{}: {}", row.host, row.outcome.as_str()), trouble)));
     }
 
+    /// Says why keys that were agreed to are not written.
+    pub fn not_written<'a>(&mut self, rows: impl Iterator<Item = &'a TrustRow>) {
+        let failed = rows.filter_map(|row| Some((format!("{}: not written", row.host), row.error.as_ref()?)));
+        self.troubles(failed);
+    }
+
     /// Prints the rows for programs. For people the review was the answer.
     pub fn trust(&mut self, rows: &[TrustRow]) {
         if self.format == Format::Name {

@@ -173,6 +173,7 @@ impl Run<'_> {
         let files = self.app.with_fleet(self.workspace, self.loaded, Interrupt::Ends, &|_| {}, |context| {
             Ok(trust::write(context, findings, &self.options))
         })?;
+        ui.not_written(findings.iter().filter(|finding| finding.is_open()).map(|finding| &finding.row));
         let count = |outcome| findings.iter().filter(|finding| finding.row.outcome == outcome).count();
         for file in files {
             let name = file.display().to_string();
