@@ -19,6 +19,7 @@ mod report;
 pub mod select;
 pub mod stream;
 pub mod trouble;
+pub mod trust;
 pub mod usage;
 
 pub use context::Context;

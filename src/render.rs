@@ -12,10 +12,13 @@ mod progress;
 pub mod sanitise;
 mod status;
 mod table;
+mod terminal;
+mod trust;
 mod ui;
 mod words;
 
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
+pub use trust::trust_question;
 pub use ui::{Format, Ui};
 pub use words::{bytes, duration};

@@ -9,15 +9,20 @@ mod error;
 pub mod local;
 pub mod retry;
 pub mod script;
+mod shown_key;
 pub mod ssh;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 pub use cancel::Cancel;
 pub use dispatch::Connectors;
 pub use error::{Phase, TransportError, TransportErrorKind};
+pub use shown_key::{ShownKey, Standing};
 
-use crate::domain::Host;
+use crate::domain::{Host, SshEndpoint};
 
 /// Opens connections to hosts. One connector serves all workers of a run, so keys and known hosts are read once.
 pub trait Connector: Sync {
@@ -26,6 +31,36 @@ pub trait Connector: Sync {
     /// # Errors
     /// A [`TransportError`] with the phase that failed.
     fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError>;
+
+    /// Has `host` show its key, as [`Connector::connect`] would but without logging in to it, and says what is known of it.
+    ///
+    /// # Errors
+    /// A [`TransportError`] with the phase that failed; also for hosts that have no key.
+    fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        let _ = limits;
+        Err(without_key(host))
+    }
+
+    /// Writes keys down as those of their hosts and says into which file. All hosts have the same list of `known_hosts` files.
+    /// With `replace`, keys of these hosts that are known so far are taken out.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a line that speaks against a key.
+    fn remember(
+        &self,
+        keys: &[(&SshEndpoint, &ShownKey)],
+        replace: bool,
+        limits: &Limits<'_>,
+    ) -> Result<PathBuf, TransportError> {
+        let _ = (keys, replace, limits);
+        let kind = TransportErrorKind::Unsupported("host keys are written down for SSH only".to_owned());
+        Err(TransportError::new(Phase::Configuration, kind))
+    }
+}
+
+fn without_key(host: &Host) -> TransportError {
+    let kind = TransportErrorKind::Unsupported(format!("{} has no host key: it is not reached over SSH", host.name));
+    TransportError::new(Phase::Configuration, kind)
 }
 
 /// A live connection to one host, used by one thread.

@@ -54,7 +54,7 @@ fn every_command_has_examples() {
         assert!(command == "hosts" || text.contains("Examples:"), "{text}");
         insta::assert_snapshot!(command, text);
     }
-    for verb in ["list", "check", "add", "remove"] {
+    for verb in ["list", "check", "trust", "add", "remove"] {
         let text = help(&["hosts", verb]);
         assert!(text.contains("Examples:"), "{text}");
         insta::assert_snapshot!(format!("hosts-{verb}"), text);

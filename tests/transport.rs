@@ -13,6 +13,8 @@ mod algorithms;
 mod auth;
 #[path = "transport/exec.rs"]
 mod exec;
+#[path = "transport/host_certificates.rs"]
+mod host_certificates;
 #[path = "transport/host_keys.rs"]
 mod host_keys;
 #[path = "transport/jump.rs"]
@@ -21,3 +23,5 @@ mod jump;
 mod local;
 #[path = "transport/sshd.rs"]
 mod sshd;
+#[path = "transport/user_certificates.rs"]
+mod user_certificates;

@@ -1,5 +1,7 @@
 //! `mcp hosts`.
 
+mod trust;
+
 use clap::{Args, Subcommand};
 
 use super::{App, Interrupt};
@@ -11,7 +13,7 @@ use crate::{
     render::{Progress, Ui},
 };
 
-/// List, check, add and remove hosts
+/// List, check, trust, add and remove hosts
 #[derive(Debug, Args)]
 pub struct HostsArgs {
     #[command(subcommand)]
@@ -31,6 +33,15 @@ enum HostsVerb {
     /// The layers: DNS, TCP, key exchange, host key, authentication, shell, docker CLI, engine, permission.
     #[command(after_help = "Examples:\n  mcp hosts check\n  mcp hosts check edge-1 -o json")]
     Check(PatternArgs),
+    /// Look at the keys of hosts and write down those that you trust
+    ///
+    /// Every host shows its key, side by side, and learns nothing of you; new ones are written to known_hosts after one question. A changed key is left alone without
+    /// --replace-changed. Jump hosts come first, and those behind them after a question of their own. --dry-run asks the hosts and writes
+    /// nothing.
+    #[command(
+        after_help = "Examples:\n  mcp hosts trust\n  mcp hosts trust '@prod' --expect keys.txt\n  mcp hosts trust edge-1 --replace-changed\n  mcp hosts trust --dry-run -o json"
+    )]
+    Trust(trust::TrustArgs),
     /// Write a host into hosts.yaml
     #[command(after_help = "Examples:\n  mcp hosts add edge-4 --address 192.0.2.14 --user ops --group prod")]
     Add(HostAddArgs),
@@ -89,6 +100,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
     match args.verb {
         HostsVerb::List(pattern) => look(app, ui, pattern, false),
         HostsVerb::Check(pattern) => look(app, ui, pattern, true),
+        HostsVerb::Trust(args) => trust::run(app, ui, args),
         HostsVerb::Add(args) => {
             // A range such as web-[01:20] is no host's name; loading the changed file checks what it expands to.
             let name = args.name;

@@ -8,7 +8,7 @@ use super::{Event, Fleet, HostError};
 use crate::{
     domain::Host,
     transport::{
-        End, Limits, Phase, Remote, Stream,
+        End, Limits, Phase, Remote, ShownKey, Stream,
         script::{Script, Sections},
     },
 };
@@ -37,6 +37,17 @@ impl<'a> Session<'a> {
     /// What the transport says.
     pub fn connect(&mut self) -> Result<(), HostError> {
         self.remote().map(|_| ())
+    }
+
+    /// Has the host show its key, without logging in to it.
+    ///
+    /// # Errors
+    /// What the transport says.
+    pub fn scan(&self) -> Result<ShownKey, HostError> {
+        let (fleet, host) = (self.fleet, self.host);
+        let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
+        let limits = Limits { retries: fleet.retries, ..Limits::new(self.connect_allowed(), fleet.cancel, &phase) };
+        Ok(fleet.connector.scan(host, &limits)?)
     }
 
     /// Runs `script` and cuts its output into sections. `allowed` is the operation's default deadline; the host's own
@@ -90,15 +101,19 @@ impl<'a> Session<'a> {
         self.fleet.timeout.or(self.host.timeout).unwrap_or(default)
     }
 
+    fn connect_allowed(&self) -> Duration {
+        // A short --timeout is meant for everything that waits, so it bounds the connection as well.
+        self.fleet.timeout.map_or(self.host.connect_timeout, |t| t.min(self.host.connect_timeout))
+    }
+
     fn remote(&mut self) -> Result<&mut dyn Remote, HostError> {
         let remote = match self.remote.take() {
             Some(remote) => remote,
             None => {
                 let (fleet, host) = (self.fleet, self.host);
                 let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
-                // A short --timeout is meant for everything that waits, so it bounds the connection as well.
-                let allowed = fleet.timeout.map_or(host.connect_timeout, |t| t.min(host.connect_timeout));
-                let limits = Limits { retries: fleet.retries, ..Limits::new(allowed, fleet.cancel, &phase) };
+                let limits =
+                    Limits { retries: fleet.retries, ..Limits::new(self.connect_allowed(), fleet.cancel, &phase) };
                 fleet.connector.connect(host, &limits)?
             }
         };

@@ -167,7 +167,7 @@ fn known_hosts(hosts: &[&Host]) -> Vec<Finding> {
             }
             Err(error) => wrong(
                 format!("{} cannot be read: {error}", path.display()),
-                "connect once with ssh to each host and compare fingerprints, or set host_key: accept-new",
+                "look at the keys of the hosts and trust them with `mcp hosts trust`, or set host_key: accept-new",
             ),
         })
         .collect()

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     docker::failure::{EngineFailure, EngineFailureKind, classify},
-    domain::{Connection, Host},
+    domain::Host,
     fleet::HostError,
     transport::{Phase, TransportErrorKind},
 };
@@ -100,10 +100,6 @@ impl Trouble {
 
 fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> {
     let name = &host.name;
-    let ssh = match &host.connection {
-        Connection::Ssh(endpoint) => Some(endpoint),
-        Connection::Local | Connection::Refused(_) => None,
-    };
     Some(match kind {
         TransportErrorKind::Timeout { .. } => match phase {
             Phase::Dns | Phase::Tcp => format!("is {name} up and its SSH port open? see `mcp hosts check {name}`"),
@@ -115,18 +111,27 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
         TransportErrorKind::Cancelled => "run the same command again: what is done stays done".to_owned(),
         TransportErrorKind::Resolve { .. } => format!("set hosts.{name}.address in hosts.yaml to a name that resolves"),
         TransportErrorKind::Connect { .. } => format!("is sshd running there? check hosts.{name}.address and .port"),
-        TransportErrorKind::HostKeyUnknown { .. } => match ssh {
-            Some(endpoint) => format!(
-                "connect once with `ssh -p {} {}@{}` and compare the fingerprint, or set `host_key: accept-new` for it",
-                endpoint.port, endpoint.user, endpoint.address
-            ),
-            None => return None,
-        },
-        TransportErrorKind::HostKeyChanged { file, line, .. } => format!(
-            "the host was reinstalled, or somebody is in between: ask its owner before you remove {file}:{line}"
+        TransportErrorKind::HostKeyUnknown { .. } => format!(
+            "compare the fingerprint and trust it with `mcp hosts trust {name}`, or set `host_key: accept-new` for it"
+        ),
+        TransportErrorKind::HostKeyChanged { .. } => format!(
+            "the host was reinstalled, or somebody is in between: ask its owner before you \
+             `mcp hosts trust {name} --replace-changed`"
         ),
         TransportErrorKind::HostKeyRevoked { .. } => {
             "do not trust this host before its owner replaced the key".to_owned()
+        }
+        TransportErrorKind::HostAuthorityRevoked { .. } => {
+            "do not trust this host before its owner had its key certified by another authority".to_owned()
+        }
+        TransportErrorKind::HostCertificate { .. } => {
+            format!("have the host certified anew (ssh-keygen -s CA -h -n NAME), or correct hosts.{name}.address")
+        }
+        // The jump hosts of a host come along, whether the inventory has them or not.
+        TransportErrorKind::Jump { jump, cause }
+            if matches!(*cause.kind, TransportErrorKind::HostKeyUnknown { .. }) =>
+        {
+            format!("{jump} is not trusted yet: compare the fingerprint and trust it with `mcp hosts trust {name}`")
         }
         TransportErrorKind::Jump { jump, .. } => {
             format!("repair {jump} first: every host behind it has this one trouble")

@@ -1,9 +1,12 @@
 //! Picks the connector a host's entry asks for.
 
+use std::path::PathBuf;
+
 use super::{
-    Connector, Limits, Phase, Remote, TransportError, TransportErrorKind, local::LocalConnector, ssh::SshConnector,
+    Connector, Limits, Phase, Remote, ShownKey, TransportError, TransportErrorKind, local::LocalConnector,
+    ssh::SshConnector,
 };
-use crate::domain::{Connection, Host};
+use crate::domain::{Connection, Host, SshEndpoint};
 
 /// Every way to a host.
 pub struct Connectors {
@@ -18,10 +21,28 @@ impl Connector for Connectors {
         match &host.connection {
             Connection::Local => self.local.connect(host, limits),
             Connection::Ssh(_) => self.ssh.connect(host, limits),
-            Connection::Refused(reason) => {
-                let kind = TransportErrorKind::Unsupported(reason.clone());
-                Err(TransportError::new(Phase::Configuration, kind))
-            }
+            Connection::Refused(reason) => Err(refused(reason)),
         }
     }
+
+    fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        match &host.connection {
+            Connection::Local => self.local.scan(host, limits),
+            Connection::Ssh(_) => self.ssh.scan(host, limits),
+            Connection::Refused(reason) => Err(refused(reason)),
+        }
+    }
+
+    fn remember(
+        &self,
+        keys: &[(&SshEndpoint, &ShownKey)],
+        replace: bool,
+        limits: &Limits<'_>,
+    ) -> Result<PathBuf, TransportError> {
+        self.ssh.remember(keys, replace, limits)
+    }
+}
+
+fn refused(reason: &str) -> TransportError {
+    TransportError::new(Phase::Configuration, TransportErrorKind::Unsupported(reason.to_owned()))
 }

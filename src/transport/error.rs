@@ -95,6 +95,12 @@ pub enum TransportErrorKind {
     /// The key is marked `@revoked`.
     #[error("the host key of {target} is revoked ({key_type} {fingerprint}, {file}:{line})")]
     HostKeyRevoked { target: String, key_type: String, fingerprint: String, file: String, line: usize },
+    /// The key that signed the host's certificate is marked `@revoked`.
+    #[error("the authority that signed the host certificate of {target} is revoked ({fingerprint}, {file}:{line})")]
+    HostAuthorityRevoked { target: String, fingerprint: String, file: String, line: usize },
+    /// An authority is known for this host, and the certificate it shows is no good; the key itself is not known.
+    #[error("the host certificate of {target} is not accepted: {reason} (its key is {key_type} {fingerprint})")]
+    HostCertificate { target: String, key_type: String, fingerprint: String, reason: String },
     /// `known_hosts` could not be read or written.
     #[error("{file}: {source}")]
     KnownHosts { file: String, source: std::io::Error },

@@ -3,16 +3,21 @@
 //! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
 //! The road: `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
 
+mod agent_relay;
 mod algorithms;
 mod auth;
+mod certificate;
 mod command;
 mod dial;
 mod exec;
+mod expect;
 mod gate;
 mod host_key;
 mod jump;
 mod keys;
+mod known_files;
 mod known_hosts;
+mod known_lines;
 mod socket;
 mod wire;
 
@@ -27,6 +32,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub use self::expect::Expectations;
 use self::{
     auth::{Credentials, Login},
     exec::SshRemote,
@@ -37,7 +43,7 @@ use self::{
     socket::Socket,
     wire::Wire,
 };
-use super::{Connector, Limits, Phase, Remote, TransportError, TransportErrorKind, retry::Tries};
+use super::{Connector, Limits, Phase, Remote, ShownKey, TransportError, TransportErrorKind, retry::Tries};
 use crate::domain::{Connection, Host, SshEndpoint};
 
 /// Least time a host has for its first byte before the connection is tried anew.
@@ -149,20 +155,60 @@ impl Drop for SshConnector {
 
 impl Connector for SshConnector {
     fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
-        let Connection::Ssh(endpoint) = &host.connection else {
-            let kind = TransportErrorKind::Unsupported(format!("{} is not reached over SSH", host.name));
-            return Err(TransportError::new(Phase::Configuration, kind));
-        };
-        let wire = self.core.connect(endpoint, limits)?;
+        let wire = self.core.connect(endpoint_of(host)?, limits)?;
         // Due only when a loop asks for it: see `exec`.
         wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
         Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.core.counts))))
     }
+
+    fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        self.core.scan(endpoint_of(host)?, limits)
+    }
+
+    fn remember(
+        &self,
+        keys: &[(&SshEndpoint, &ShownKey)],
+        replace: bool,
+        limits: &Limits<'_>,
+    ) -> Result<PathBuf, TransportError> {
+        self.core.host_keys.remember(keys, replace, limits)
+    }
+}
+
+fn endpoint_of(host: &Host) -> Result<&SshEndpoint, TransportError> {
+    match &host.connection {
+        Connection::Ssh(endpoint) => Ok(endpoint),
+        Connection::Local | Connection::Refused(_) => {
+            let kind = TransportErrorKind::Unsupported(format!("{} is not reached over SSH", host.name));
+            Err(TransportError::new(Phase::Configuration, kind))
+        }
+    }
 }
 
 impl Core {
-    /// A session that is logged in, tried again as [`retry`](crate::transport::retry) has it.
+    /// A session that is logged in.
     fn connect(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
+        self.retried(endpoint, limits, |wire, limits| {
+            self.host_keys.check(&wire.session, endpoint, limits)?;
+            (limits.phase)(Phase::Authentication);
+            Login::new(&wire, endpoint, &self.credentials, *limits).run()?;
+            self.counts.sessions.fetch_add(1, Ordering::Relaxed);
+            Ok(wire)
+        })
+    }
+
+    /// The key that the endpoint shows; nothing about the user is sent to it.
+    fn scan(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {
+        self.retried(endpoint, limits, |wire, _| self.host_keys.shown(&wire.session, endpoint))
+    }
+
+    /// What `finish` makes of a host that has shown its key, tried again as [`retry`](crate::transport::retry) has it.
+    fn retried<T>(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        finish: impl Fn(Wire, &Limits<'_>) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         let mut tries = Tries::new(limits.retries);
         // Waiting for a turn is not the host's time.
         let mut deadline = limits.deadline;
@@ -172,8 +218,9 @@ impl Core {
             let share = (left / (tries.left() + 1)).max(FIRST_BYTE);
             let first_byte = (tries.left() > 0).then(|| Instant::now() + share);
             let mut waited = Duration::ZERO;
-            let error = match self.session(endpoint, &Limits { deadline, first_byte, ..*limits }, &mut waited) {
-                Ok(wire) => return Ok(wire),
+            let limits_now = Limits { deadline, first_byte, ..*limits };
+            let error = match self.exchange(endpoint, &limits_now, &mut waited, &finish) {
+                Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             deadline += waited;
@@ -183,13 +230,14 @@ impl Core {
     }
 
     /// One try. `waited` is the time until it was its turn.
-    fn session(
+    fn exchange<T>(
         self: &Arc<Self>,
         endpoint: &SshEndpoint,
         limits: &Limits<'_>,
         waited: &mut Duration,
-    ) -> Result<Wire, TransportError> {
-        let (socket, permit) = self.socket(endpoint, limits, waited)?;
+        finish: impl Fn(Wire, &Limits<'_>) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let (socket, _permit) = self.socket(endpoint, limits, waited)?;
         let by_turn = |at: Instant| at + *waited;
         let limits =
             &Limits { deadline: by_turn(limits.deadline), first_byte: limits.first_byte.map(by_turn), ..*limits };
@@ -200,12 +248,7 @@ impl Core {
         algorithms::offer(&wire.session, &endpoint.algorithms)?;
         wire.handshake(limits)?;
         (limits.phase)(Phase::HostKey);
-        self.host_keys.check(&wire.session, endpoint, limits)?;
-        (limits.phase)(Phase::Authentication);
-        Login::new(&wire, endpoint, &self.credentials, *limits).run()?;
-        drop(permit);
-        self.counts.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(wire)
+        finish(wire, limits)
     }
 
     /// A connection to the endpoint, straight or through its jump hosts, with the permission to start a session on it.

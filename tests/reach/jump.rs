@@ -55,7 +55,7 @@ fn servers_behind_a_jump_host_are_managed_like_any_other() {
     scratch.write(
         "hosts.yaml",
         &format!(
-            "version: 1\ndefaults: {{user: root, port: {}, identity_file: {}, known_hosts: {}}}\nhosts:\n  \
+            "version: 1\nssh_config: none\ndefaults: {{user: root, port: {}, identity_file: {}, known_hosts: {}}}\nhosts:\n  \
              gate: {{address: {}, port: {}, user: {}, identity_file: {}, docker: false}}\n",
             rig.port,
             rig.key.display(),

@@ -54,7 +54,7 @@ impl<'a> Scratch<'a> {
     pub fn hosts_yaml(&self) -> String {
         let rig = self.rig;
         let mut text = format!(
-            "version: 1\ndefaults:\n  user: root\n  port: {}\n  identity_file: {}\n  known_hosts: {}\nhosts:\n",
+            "version: 1\nssh_config: none\ndefaults:\n  user: root\n  port: {}\n  identity_file: {}\n  known_hosts: {}\nhosts:\n",
             rig.port,
             rig.key.display(),
             rig.known_hosts.display()

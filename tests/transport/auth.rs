@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::sshd::{Sshd, connect, connect_within, connector, exec, keygen, refusal, set_mode, wait_until};
 
 /// The list of what was tried, as the error gives it.
-fn tried(connector: &SshConnector, endpoint: SshEndpoint) -> String {
+pub(crate) fn tried(connector: &SshConnector, endpoint: SshEndpoint) -> String {
     let error = refusal(connector, endpoint);
     assert_eq!(error.phase, Phase::Authentication);
     match *error.kind {
@@ -44,25 +44,25 @@ fn answering(answer: &'static str) -> (SshConnector, Arc<AtomicUsize>) {
     (SshConnector::new(options), asked)
 }
 
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    socket: std::path::PathBuf,
+    pub(crate) socket: std::path::PathBuf,
 }
 
 impl Agent {
-    fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         let socket = directory.join("agent");
         let child = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
         wait_until("the agent listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
         Self { child, socket }
     }
 
-    fn add(&self, key: &Path) {
+    pub(crate) fn add(&self, key: &Path) {
         let mut command = Command::new("ssh-add");
         assert!(command.arg("-q").arg(key).env("SSH_AUTH_SOCK", &self.socket).status().unwrap().success());
     }
 
-    fn connector(&self) -> SshConnector {
+    pub(crate) fn connector(&self) -> SshConnector {
         SshConnector::new(SshOptions { agent: Some(self.socket.clone()), ..SshOptions::default() })
     }
 }

@@ -146,3 +146,39 @@ fn accept_new_makes_the_file_and_its_directory_private() {
     let mode = |name: &str| fs::metadata(sshd.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("user/.ssh"), mode("user/.ssh/known_hosts")), (0o700, 0o600));
 }
+
+#[test]
+fn an_alias_is_looked_up_and_written_in_place_of_the_address() {
+    let sshd = Sshd::start();
+    write_known(&sshd, "");
+    let alias = SshEndpoint { host_key_alias: Some("Web-1".to_owned()), ..sshd.endpoint() };
+    connect(&connector(), SshEndpoint { host_key: HostKeyPolicy::AcceptNew, ..alias.clone() }).unwrap();
+    assert!(fs::read_to_string(sshd.path("known_hosts")).unwrap().starts_with("web-1 ssh-ed25519 "));
+    connect(&connector(), alias).unwrap();
+    let error = refusal(&connector(), sshd.endpoint());
+    assert!(matches!(*error.kind, TransportErrorKind::HostKeyUnknown { .. }), "{error:?}");
+}
+
+#[test]
+fn hashed_names_are_written_and_openssh_finds_them() {
+    let sshd = Sshd::start();
+    write_known(&sshd, "");
+    let accepting = SshEndpoint { host_key: HostKeyPolicy::AcceptNew, hash_known_hosts: true, ..sshd.endpoint() };
+    connect(&connector(), accepting).unwrap();
+    let text = fs::read_to_string(sshd.path("known_hosts")).unwrap();
+    assert!(text.starts_with("|1|") && !text.contains(&sshd.address), "{text}");
+    connect(&connector(), sshd.endpoint()).unwrap();
+    let name = format!("[{}]:{}", sshd.address, sshd.port);
+    let found = Command::new("ssh-keygen").args(["-F", &name, "-f"]).arg(sshd.path("known_hosts")).output().unwrap();
+    assert!(found.status.success(), "{text}");
+}
+
+#[test]
+fn a_revocation_without_a_port_holds_for_every_port() {
+    let sshd = Sshd::start();
+    let known = line(&sshd, "ed25519");
+    let key = known.split_once(' ').unwrap().1;
+    write_known(&sshd, &format!("{known}@revoked {} {key}", sshd.address));
+    let error = refusal(&connector(), sshd.endpoint());
+    assert!(matches!(*error.kind, TransportErrorKind::HostKeyRevoked { .. }), "{error:?}");
+}

@@ -42,6 +42,16 @@ impl Sshd {
 
     /// The same with a `MaxStartups` line of its own: sshd takes the first one it reads.
     pub(crate) fn with_startups(host_keys: &[&str], configuration: &str, startups: &str) -> Self {
+        Self::made(host_keys, configuration, startups, |_, _| {})
+    }
+
+    /// An sshd started after `prepare`, which finds the host keys in the directory and is told the address. `DIR` in the
+    /// configuration is that directory.
+    pub(crate) fn prepared(host_keys: &[&str], configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
+        Self::made(host_keys, configuration, "MaxStartups 200", prepare)
+    }
+
+    fn made(host_keys: &[&str], configuration: &str, startups: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -60,8 +70,9 @@ impl Sshd {
             keygen(&key, kind, "");
             text.push_str(&format!("HostKey {}\n", key.display()));
         }
+        prepare(directory.path(), &address);
         // Last, because nothing after a `Match` is for all.
-        text.push_str(&format!("{configuration}\n"));
+        text.push_str(&format!("{}\n", configuration.replace("DIR", &directory.path().display().to_string())));
         fs::write(path("sshd_config"), text).unwrap();
         keygen(&path("id_ed25519"), "ed25519", "");
         fs::copy(path("id_ed25519.pub"), path("authorized_keys")).unwrap();

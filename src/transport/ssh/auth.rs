@@ -1,20 +1,23 @@
-//! Logs in: the agent's identities, then identity files, then a password, until one is accepted.
+//! Logs in: the agent's identities, then identity files, then a password, until one is accepted. A key's certificate goes before
+//! the key.
 //!
 //! Boundary: the order and what to say when nothing worked; keys come from `keys`. The host is never asked which methods
-//! it takes: that costs a round trip and changes nothing.
+//! it takes: that costs a round trip and changes nothing. Next: `auth/agent.rs` asks the agent.
+
+mod agent;
 
 use std::{
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, Prompt, PublicKey};
+use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt};
 use zeroize::Zeroizing;
 
 use super::{
     PasswordPrompt,
-    keys::KeyRing,
+    keys::{KeyRing, UserCertificate},
     target,
     wire::{Wire, offload},
 };
@@ -69,15 +72,16 @@ impl<'a> Login<'a> {
     /// Tries everything in order.
     pub(super) fn run(mut self) -> Result<(), TransportError> {
         let paths = self.credentials.ring.paths(&self.endpoint.identity_files);
+        let certificates = self.certificates();
         let mut offered = Vec::new();
-        if self.agent(&paths, &mut offered)? == Answer::Accepted {
+        if self.agent(&certificates, &mut offered)? == Answer::Accepted {
             return Ok(());
         }
         for path in &paths {
             if self.credentials.ring.public(path).is_some_and(|public| offered.contains(&public)) {
                 continue;
             }
-            if self.file(path)? == Answer::Accepted {
+            if self.file(path, &certificates)? == Answer::Accepted {
                 return Ok(());
             }
         }
@@ -90,68 +94,24 @@ impl<'a> Login<'a> {
         Err(self.failed())
     }
 
-    fn agent(&mut self, paths: &[PathBuf], offered: &mut Vec<Vec<u8>>) -> Result<Answer, TransportError> {
-        let Some(socket) = self.credentials.agent.clone() else {
-            self.tried.push("no agent (SSH_AUTH_SOCK is not set)".to_owned());
-            return Ok(Answer::Refused);
-        };
-        let name = socket.display().to_string();
-        let session = self.wire.session.clone();
-        // An agent may hang or ask its user, and libssh2 waits for it without a limit.
-        let opened = self.aside(move || {
-            let mut agent = session.agent()?;
-            agent.set_identity_path(&socket)?;
-            agent.connect()?;
-            agent.list_identities()?;
-            let identities = agent.identities()?;
-            Ok::<_, ssh2::Error>((agent, identities))
-        })?;
-        let (mut agent, mut identities) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.tried.push(format!("agent {name} ({})", error.message()));
-                return Ok(Answer::Refused);
-            }
-        };
-        if identities.is_empty() {
-            self.tried.push("agent (it holds no identities)".to_owned());
-        }
-        // A host hangs up after a few refusals, so the identities that were asked for go first.
-        let wanted: Vec<_> = paths.iter().filter_map(|path| self.credentials.ring.public(path)).collect();
-        identities.sort_by_key(|identity| wanted.iter().position(|blob| blob == identity.blob()).unwrap_or(usize::MAX));
-        for identity in identities {
-            offered.push(identity.blob().to_vec());
-            let what = format!("agent key {:?}", identity.comment());
-            let answer;
-            (agent, answer) = self.agent_key(agent, identity, &what)?;
-            if answer == Answer::Accepted {
-                return Ok(Answer::Accepted);
+    /// The certificates that are configured and those beside the identity files, each once.
+    fn certificates(&mut self) -> Vec<Arc<UserCertificate>> {
+        let ring = &self.credentials.ring;
+        let mut found: Vec<Arc<UserCertificate>> = Vec::new();
+        for path in &self.endpoint.certificate_files {
+            let path = ring.expand(path);
+            match ring.certificate(&path) {
+                Ok(certificate) => found.push(certificate),
+                Err(reason) => self.tried.push(format!("certificate {} ({reason})", path.display())),
             }
         }
-        Ok(Answer::Refused)
+        for path in ring.named(&self.endpoint.identity_files) {
+            found.extend(ring.certificate_beside(&path).filter(|own| found.iter().all(|other| other.blob != own.blob)));
+        }
+        found
     }
 
-    fn agent_key(
-        &mut self,
-        mut agent: Agent,
-        mut identity: PublicKey,
-        what: &str,
-    ) -> Result<(Agent, Answer), TransportError> {
-        loop {
-            let user = self.endpoint.user.clone();
-            let result;
-            (agent, identity, result) = self.aside(move || {
-                let result = agent.userauth(&user, &identity);
-                (agent, identity, result)
-            })?;
-            if let Some(answer) = self.answer(what, result)? {
-                return Ok((agent, answer));
-            }
-            self.wire.wait(PHASE, &self.limits, Some(self.limits.deadline))?;
-        }
-    }
-
-    fn file(&mut self, path: &Path) -> Result<Answer, TransportError> {
+    fn file(&mut self, path: &Path, certificates: &[Arc<UserCertificate>]) -> Result<Answer, TransportError> {
         let what = path.display().to_string();
         let before = Instant::now();
         let opened = self.credentials.ring.open(path);
@@ -165,12 +125,21 @@ impl<'a> Login<'a> {
             }
         };
         let user = &self.endpoint.user;
-        if let Some(certificate) = &identity.certificate {
-            let what = format!("certificate {what}-cert.pub");
-            let offer = |session: &ssh2::Session| {
-                session.userauth_pubkey_memory(user, Some(certificate), &identity.private, None)
+        let own = self.credentials.ring.certificate_beside(path);
+        let public = self.credentials.ring.public(path);
+        for certificate in certificates {
+            // Some key files do not tell their public half: then the file beside it is the one.
+            let is_of_key = match &public {
+                Some(public) => certificate.key == *public,
+                None => own.as_ref().is_some_and(|own| own.blob == certificate.blob),
             };
-            if self.attempt(&what, offer)? == Answer::Accepted {
+            if !is_of_key {
+                continue;
+            }
+            let offer = |session: &ssh2::Session| {
+                session.userauth_pubkey_memory(user, Some(&certificate.line), &identity.private, None)
+            };
+            if self.attempt(&certificate.name(), offer)? == Answer::Accepted {
                 return Ok(Answer::Accepted);
             }
         }

@@ -10,13 +10,14 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use openssl::{base64, pkey::PKey};
 use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
-use super::{Counts, PassphrasePrompt};
+use super::{Counts, PassphrasePrompt, certificate::Certificate};
 
 /// OpenSSH's default identities (ssh_config(5), `IdentityFile`) as far as they are supported, best first.
 const DEFAULTS: [&str; 3] = [".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"];
@@ -31,10 +32,32 @@ const TRIES: u32 = 3;
 pub(super) struct Identity {
     /// `type base64`, when it is known without the private key.
     pub(super) public: Option<String>,
-    /// A user certificate for the key (`FILE-cert.pub`), as one line.
-    pub(super) certificate: Option<String>,
     /// The private key without a passphrase.
     pub(super) private: Zeroizing<String>,
+}
+
+/// A user's certificate, from a file.
+pub(super) struct UserCertificate {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// `type base64`.
+    pub(super) line: String,
+    /// The same as it travels in the protocol.
+    pub(super) blob: Vec<u8>,
+    /// The plain key that it is for.
+    pub(super) key: Vec<u8>,
+    /// When it ended, if it has.
+    pub(super) expired: Option<String>,
+}
+
+impl UserCertificate {
+    /// What it is called in lists of what was tried. The host is asked even if it is over by the clock here, which may be wrong.
+    pub(super) fn name(&self) -> String {
+        match &self.expired {
+            Some(when) => format!("certificate {}, which expired on {when}", self.path.display()),
+            None => format!("certificate {}", self.path.display()),
+        }
+    }
 }
 
 /// All identity files of a run.
@@ -45,6 +68,7 @@ pub(super) struct KeyRing {
     prompting: Mutex<()>,
     counts: Arc<Counts>,
     files: Mutex<HashMap<PathBuf, Arc<KeyFile>>>,
+    certificates: Mutex<HashMap<PathBuf, Result<Arc<UserCertificate>, String>>>,
 }
 
 #[derive(Default)]
@@ -55,7 +79,14 @@ struct KeyFile {
 
 impl KeyRing {
     pub(super) fn new(home: Option<PathBuf>, prompt: Option<PassphrasePrompt>, counts: Arc<Counts>) -> Self {
-        Self { home, prompt, prompting: Mutex::default(), counts, files: Mutex::default() }
+        Self {
+            home,
+            prompt,
+            prompting: Mutex::default(),
+            counts,
+            files: Mutex::default(),
+            certificates: Mutex::default(),
+        }
     }
 
     /// The identity files to try: those configured, or else the default ones that exist.
@@ -66,13 +97,45 @@ impl KeyRing {
         self.home.iter().flat_map(|home| DEFAULTS.map(|name| home.join(name))).filter(|path| path.exists()).collect()
     }
 
+    /// The identity files that count, whether they exist or not: of some only `FILE.pub` is here, and the agent holds the key.
+    pub(super) fn named(&self, configured: &[PathBuf]) -> Vec<PathBuf> {
+        if configured.is_empty() {
+            return self.home.iter().flat_map(|home| DEFAULTS.map(|name| home.join(name))).collect();
+        }
+        self.paths(configured)
+    }
+
+    /// `path` with a leading `~` replaced by the home directory.
+    pub(super) fn expand(&self, path: &Path) -> PathBuf {
+        super::expand(path, self.home.as_deref())
+    }
+
+    /// The certificate beside an identity file: `FILE-cert.pub` (ssh(1), FILES).
+    pub(super) fn certificate_beside(&self, path: &Path) -> Option<Arc<UserCertificate>> {
+        self.certificate(&with_suffix(path, "-cert.pub")).ok()
+    }
+
+    /// The certificate in `path`, read once.
+    ///
+    /// # Errors
+    /// Why the file is skipped, in a few words for the list of what was tried.
+    pub(super) fn certificate(&self, path: &Path) -> Result<Arc<UserCertificate>, String> {
+        let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        certificates.entry(path.to_owned()).or_insert_with(|| load_certificate(path).map(Arc::new)).clone()
+    }
+
     /// The public half of `path`, found without a passphrase: to ask the agent for it, or not to offer a key twice.
     pub(super) fn public(&self, path: &Path) -> Option<Vec<u8>> {
         self.file(path)
             .public
             .get_or_init(|| {
                 let beside = read(&with_suffix(path, ".pub")).ok().and_then(|line| public_blob(&line));
-                beside.or_else(|| PrivateKey::from_openssh(&*read(path).ok()?).ok()?.public_key().to_bytes().ok())
+                beside.or_else(|| {
+                    let text = read(path).ok()?;
+                    let private = PrivateKey::from_openssh(&*text).ok();
+                    // Where an agent holds the key, the file itself may be the public half.
+                    private.and_then(|key| key.public_key().to_bytes().ok()).or_else(|| public_blob(&text))
+                })
             })
             .clone()
     }
@@ -114,9 +177,7 @@ impl KeyRing {
             return Err("not a private key".to_owned());
         };
         let public = self.public(path).and_then(|blob| public_line(&blob));
-        let certificate =
-            read(&with_suffix(path, "-cert.pub")).ok().filter(|line| line.contains("-cert-v01@openssh.com"));
-        Ok(Identity { public, certificate: certificate.map(|line| line.trim().to_owned()), private })
+        Ok(Identity { public, private })
     }
 
     fn ask<T>(&self, path: &Path, mut decrypt: impl FnMut(&str) -> Option<T>) -> Result<T, String> {
@@ -131,6 +192,23 @@ impl KeyRing {
         }
         Err("wrong passphrase".to_owned())
     }
+}
+
+fn load_certificate(path: &Path) -> Result<UserCertificate, String> {
+    let text = read(path).map_err(|error| error.to_string())?;
+    let blob = public_blob(&text).ok_or("not a certificate")?;
+    let certificate = Certificate::parse(&blob).ok_or("not a certificate of a key type that is supported")?;
+    if !certificate.is_for_user() {
+        return Err("not a certificate of a user".to_owned());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Ok(UserCertificate {
+        path: path.to_owned(),
+        line: public_line(&blob).ok_or("not a certificate")?,
+        expired: certificate.expired(now),
+        key: certificate.key,
+        blob,
+    })
 }
 
 /// A key that others can read is refused, as OpenSSH does: it may no longer be a secret.
@@ -159,7 +237,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn public_blob(line: &str) -> Option<Vec<u8>> {
-    base64::decode_block(line.split_whitespace().nth(1)?).ok()
+    let mut words = line.split_whitespace();
+    let key_type = words.next()?;
+    let blob = base64::decode_block(words.next()?).ok()?;
+    (super::known_hosts::key_type_of(&blob) == Some(key_type)).then_some(blob)
 }
 
 fn public_line(blob: &[u8]) -> Option<String> {

@@ -1,10 +1,12 @@
 //! Reads `known_hosts` lines and says what they know of a host (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
 //!
-//! Boundary: pure, text in, verdict out. Lines that cannot be read are skipped, as OpenSSH does. `@cert-authority` lines
-//! are read over: host certificates are not asked for, and such a line says nothing about plain keys.
-//! Next: `host_key` reads and writes the files.
+//! Boundary: pure, text in, verdict out. Lines that cannot be read are skipped, as OpenSSH does. An `@cert-authority` line
+//! says nothing about plain keys; what it says about certificates is decided by `host_certificate`.
+//! Next: `known_files` reads and writes the files, `known_lines` makes and removes lines.
 
 use openssl::{base64, hash::MessageDigest, pkey::PKey, sign::Signer};
+
+use crate::domain::SshEndpoint;
 
 /// One usable line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +17,40 @@ pub(super) struct Entry {
     pub(super) key_type: String,
     /// The public key as it travels in the protocol (RFC 4253, section 6.6).
     pub(super) blob: Vec<u8>,
-    revoked: bool,
+    pub(super) marker: Marker,
     names: Names,
+}
+
+/// What a line says of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marker {
+    /// The host has this key.
+    Plain,
+    /// `@revoked`: nobody may have it, and no certificate may be signed with it.
+    Revoked,
+    /// `@cert-authority`: it signs certificates of hosts.
+    Authority,
+}
+
+/// What a host is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lookup {
+    /// The name of plain keys: alone on port 22 and for an alias, `[name]:port` otherwise.
+    pub(super) name: String,
+    /// The name without a port: that of certificates, of their authorities and of revocations.
+    pub(super) bare: String,
+}
+
+impl Lookup {
+    /// How `endpoint` is looked up: by its alias if it has one (ssh_config(5), `HostKeyAlias`).
+    pub(super) fn of(endpoint: &SshEndpoint) -> Self {
+        match &endpoint.host_key_alias {
+            Some(alias) => Self { name: alias.to_ascii_lowercase(), bare: alias.to_ascii_lowercase() },
+            None => {
+                Self { name: host_name(&endpoint.address, endpoint.port), bare: endpoint.address.to_ascii_lowercase() }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +82,13 @@ pub(super) fn parse(text: &str) -> Vec<Entry> {
 fn parse_line(text: &str, line: usize) -> Option<Entry> {
     let mut words = text.split([' ', '\t']).filter(|word| !word.is_empty());
     let mut names = words.next()?;
-    let revoked = names == "@revoked";
-    if names.starts_with('#') || (names.starts_with('@') && !revoked) {
-        return None;
-    }
-    if revoked {
+    let marker = match names {
+        "@revoked" => Marker::Revoked,
+        "@cert-authority" => Marker::Authority,
+        _ if names.starts_with(['#', '@']) => return None,
+        _ => Marker::Plain,
+    };
+    if marker != Marker::Plain {
         names = words.next()?;
     }
     let key_type = words.next()?.to_owned();
@@ -67,12 +103,17 @@ fn parse_line(text: &str, line: usize) -> Option<Entry> {
         }
         None => Names::Patterns(names.split(',').map(str::to_ascii_lowercase).collect()),
     };
-    Some(Entry { line, key_type, blob, revoked, names })
+    Some(Entry { line, key_type, blob, marker, names })
 }
 
 impl Entry {
-    /// Whether the line is for `name`, as [`host_name`] gives it.
-    pub(super) fn is_for(&self, name: &str) -> bool {
+    /// Whether the line is about the host. Authorities and revocations hold for every port of it; a plain key without a port
+    /// is that of port 22.
+    pub(super) fn is_for(&self, lookup: &Lookup) -> bool {
+        self.names_have(&lookup.name) || (self.marker != Marker::Plain && self.names_have(&lookup.bare))
+    }
+
+    fn names_have(&self, name: &str) -> bool {
         match &self.names {
             Names::Hashed { salt, hash } => hmac_sha1(salt, name).is_some_and(|computed| computed == *hash),
             Names::Patterns(patterns) => {
@@ -83,16 +124,16 @@ impl Entry {
     }
 }
 
-/// What the entries that are for `name` say of the key `blob`.
-pub(super) fn judge<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str, blob: &[u8]) -> Verdict<'a> {
+/// What the entries about the host say of the plain key `blob`.
+pub(super) fn judge<'a>(entries: impl Iterator<Item = &'a Entry>, lookup: &Lookup, blob: &[u8]) -> Verdict<'a> {
     let mut verdict = Verdict::Unknown;
     let shown_type = key_type_of(blob);
-    for entry in entries.filter(|entry| entry.is_for(name)) {
-        match (entry.revoked, entry.blob == blob) {
-            (true, true) => return Verdict::Revoked(entry),
-            (true, false) => {}
-            (false, true) => verdict = Verdict::Known,
-            (false, false) => {
+    for entry in entries.filter(|entry| entry.is_for(lookup)) {
+        match (entry.marker, entry.blob == blob) {
+            (Marker::Revoked, true) => return Verdict::Revoked(entry),
+            (Marker::Revoked, false) | (Marker::Authority, _) => {}
+            (Marker::Plain, true) => verdict = Verdict::Known,
+            (Marker::Plain, false) => {
                 // The known key of the same type is the one people want to compare with.
                 let better = match &verdict {
                     Verdict::Unknown => true,
@@ -110,15 +151,26 @@ pub(super) fn judge<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str, bl
     verdict
 }
 
-/// The key types known for `name`, in the order of the lines.
-pub(super) fn known_types<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<String> {
-    let mut types: Vec<String> = Vec::new();
-    for entry in entries.filter(|entry| !entry.revoked && entry.is_for(name)) {
-        if !types.contains(&entry.key_type) {
-            types.push(entry.key_type.clone());
+/// What the lines about a host say before it shows a key.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// The types of its known plain keys, in the order of the lines.
+    pub(super) types: Vec<String>,
+    /// Whether an authority signs certificates for it.
+    pub(super) certified: bool,
+}
+
+/// What to ask the host for.
+pub(super) fn expected<'a>(entries: impl Iterator<Item = &'a Entry>, lookup: &Lookup) -> Expected {
+    let mut expected = Expected::default();
+    for entry in entries.filter(|entry| entry.is_for(lookup)) {
+        match entry.marker {
+            Marker::Plain if !expected.types.contains(&entry.key_type) => expected.types.push(entry.key_type.clone()),
+            Marker::Authority => expected.certified = true,
+            Marker::Plain | Marker::Revoked => {}
         }
     }
-    types
+    expected
 }
 
 /// What the files call a host: the name alone on port 22, `[name]:port` otherwise.
@@ -140,13 +192,13 @@ pub(super) fn fingerprint(blob: &[u8]) -> String {
     format!("SHA256:{}", base64::encode_block(&digest).trim_end_matches('='))
 }
 
-fn hmac_sha1(key: &[u8], text: &str) -> Option<Vec<u8>> {
+pub(super) fn hmac_sha1(key: &[u8], text: &str) -> Option<Vec<u8>> {
     let key = PKey::hmac(key).ok()?;
     Signer::new(MessageDigest::sha1(), &key).ok()?.sign_oneshot_to_vec(text.as_bytes()).ok()
 }
 
 /// Whether `pattern` with its `*` and `?` is all of `text` (ssh_config(5), PATTERNS).
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut from) = (0, 0);
     // Where to go on when the last `*` takes one byte more: linear memory and no recursion, whatever the pattern.

@@ -12,9 +12,14 @@ fn line(names: &str, key_type: &str, content: &[u8]) -> String {
     format!("{names} {key_type} {}\n", base64::encode_block(&blob(key_type, content)))
 }
 
+/// A host that is called `name` with and without a port.
+fn host(name: &str) -> Lookup {
+    Lookup { name: name.to_owned(), bare: name.to_owned() }
+}
+
 fn verdict_of(text: &str, name: &str, content: &[u8]) -> String {
     let entries = parse(text);
-    match judge(entries.iter(), name, &blob("ssh-ed25519", content)) {
+    match judge(entries.iter(), &host(name), &blob("ssh-ed25519", content)) {
         Verdict::Known => "known".to_owned(),
         Verdict::Unknown => "unknown".to_owned(),
         Verdict::Changed(entry) => format!("changed, line {}", entry.line),
@@ -45,7 +50,7 @@ fn names_match_as_sshd_8_says() {
         ("", "host", false),
     ] {
         let entries = parse(&line(names, "ssh-ed25519", b"k"));
-        assert_eq!(entries.iter().any(|entry| entry.is_for(name)), matches, "{names:?} for {name:?}");
+        assert_eq!(entries.iter().any(|entry| entry.is_for(&host(name))), matches, "{names:?} for {name:?}");
     }
 }
 
@@ -65,7 +70,42 @@ fn lines_that_cannot_be_read_hide_nothing() {
         line("host", "ssh-ed25519", b"k"),
     );
     assert_eq!(verdict_of(&text, "host", b"k"), "known");
-    assert_eq!(parse(&text).len(), 1);
+    assert_eq!(parse(&text).iter().filter(|entry| entry.marker == Marker::Plain).count(), 1);
+}
+
+#[test]
+fn authorities_and_revocations_hold_for_every_port_and_plain_keys_for_their_own() {
+    let web = Lookup { name: "[web]:2222".to_owned(), bare: "web".to_owned() };
+    for (marker, expected) in [("", false), ("@revoked ", true), ("@cert-authority ", true)] {
+        let entries = parse(&format!("{marker}{}", line("web", "ssh-ed25519", b"k")));
+        assert_eq!(entries[0].is_for(&web), expected, "{marker:?}");
+        let entries = parse(&format!("{marker}{}", line("[web]:2222", "ssh-ed25519", b"k")));
+        assert!(entries[0].is_for(&web), "{marker:?}");
+    }
+}
+
+#[test]
+fn an_alias_is_looked_up_without_a_port() {
+    let mut endpoint = SshEndpoint { port: 2222, ..SshEndpoint::new("10.0.0.1", "ops") };
+    assert_eq!(Lookup::of(&endpoint).name, "[10.0.0.1]:2222");
+    endpoint.host_key_alias = Some("Web-1".to_owned());
+    assert_eq!(Lookup::of(&endpoint), host("web-1"));
+}
+
+#[test]
+fn what_a_host_is_asked_for_follows_from_its_lines() {
+    let text = format!(
+        "{}{}@revoked {}@cert-authority *.example {}",
+        line("a", "ssh-rsa", b"r"),
+        line("a,b", "ssh-ed25519", b"k"),
+        line("a", "ecdsa-sha2-nistp256", b"e"),
+        line("", "ssh-ed25519", b"ca").trim_start(),
+    );
+    let entries = parse(&text);
+    let asked = |name| expected(entries.iter(), &host(name));
+    assert_eq!(asked("a").types, ["ssh-rsa", "ssh-ed25519"]);
+    assert!(!asked("a").certified && asked("a.example").certified);
+    assert_eq!(asked("c"), Expected::default());
 }
 
 #[test]
