@@ -186,7 +186,8 @@ impl Evaluation<'_> {
 
     /// `active` is what holds before the first `Host` or `Match`; in a file that is `dead` neither ever holds.
     fn file(&mut self, file: &File, mut active: bool, dead: bool) -> Result<(), ConfigError> {
-        for block in &file.blocks {
+        let host = self.host.clone();
+        for block in file.blocks(&host) {
             if let Some(condition) = &block.condition {
                 active = self.holds(condition, dead) && !dead;
             }

@@ -3,7 +3,11 @@
 //! Boundary: files come through [`Machine`]; nothing here depends on a host. The first thing that is wrong is the one error.
 //! Source: ssh_config(5), and OpenSSH's readconf.c for what `Include` and `Match` leave unsaid.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use super::{
     Choice, Machine, Origin, ReadError, keywords,
@@ -31,7 +35,11 @@ pub struct SshConfig {
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// The first one, without a condition, is what stands before any `Host` or `Match`.
-    pub(super) blocks: Vec<Block>,
+    blocks: Vec<Block>,
+    /// Blocks of nothing but names, by name: of thousands of them a host is held against its own alone.
+    by_name: HashMap<String, Vec<usize>>,
+    /// The other blocks.
+    others: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -197,7 +205,7 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(Some(File { blocks }))
+        Ok(Some(File::new(blocks)))
     }
 
     fn host(&mut self, line: &Line) -> Result<Condition, String> {
@@ -308,6 +316,35 @@ impl Parser<'_> {
 }
 
 impl File {
+    fn new(blocks: Vec<Block>) -> Self {
+        let mut file = Self { blocks, ..Self::default() };
+        for (at, block) in file.blocks.iter().enumerate() {
+            match &block.condition {
+                Some(Condition::Host(terms)) if !block.noted && terms.iter().all(is_name) => {
+                    for (_, name) in terms {
+                        let blocks = file.by_name.entry(name.clone()).or_default();
+                        // A name may stand twice in a line.
+                        if blocks.last() != Some(&at) {
+                            blocks.push(at);
+                        }
+                    }
+                }
+                _ => file.others.push(at),
+            }
+        }
+        file
+    }
+
+    /// The blocks that may concern `host`, in order.
+    pub(super) fn blocks(&self, host: &str) -> impl Iterator<Item = &Block> {
+        let mut positions = self.others.clone();
+        if let Some(named) = self.by_name.get(host) {
+            positions.extend(named);
+            positions.sort_unstable();
+        }
+        positions.into_iter().filter_map(|at| self.blocks.get(at))
+    }
+
     fn is_noted(&self) -> bool {
         let is_final = |condition: &Option<Condition>| match condition {
             Some(Condition::Match(criteria, _)) => {
@@ -317,6 +354,11 @@ impl File {
         };
         self.blocks.iter().any(|block| block.noted || is_final(&block.condition))
     }
+}
+
+/// Whether a term of a `Host` line is a name and no more.
+fn is_name((negated, pattern): &(bool, String)) -> bool {
+    !negated && !pattern.contains(['*', '?'])
 }
 
 /// Whether a path holds a token that says another thing for another host.
