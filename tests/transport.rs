@@ -17,5 +17,7 @@ mod exec;
 mod host_keys;
 #[path = "transport/local.rs"]
 mod local;
+#[path = "transport/ssh_config.rs"]
+mod ssh_config;
 #[path = "transport/sshd.rs"]
 mod sshd;
