@@ -2,8 +2,9 @@
 //!
 //! Boundary: pure; text, names and variables come through [`Machine`], which `store` implements. What is followed, what does
 //! not matter here and what is refused stands in `keywords`. Source: ssh_config(5), and OpenSSH's own reading of it where the
-//! page is silent. Next: `lexer` splits lines, `parser` reads files with their includes, `evaluate` answers for one host.
+//! page is silent. Next: `lexer` splits lines, `parser` reads files with their includes, `conditions` their `Host` and `Match` lines, `evaluate` answers for one host.
 
+mod conditions;
 mod evaluate;
 mod jump;
 mod keywords;
@@ -12,6 +13,7 @@ mod options;
 mod parser;
 mod pattern;
 mod reader;
+mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
@@ -23,12 +25,12 @@ use std::{
     sync::Arc,
 };
 
-pub use evaluate::{Refusal, Request, Settings};
 pub use jump::{Hop, Jump};
 pub use keywords::{Treatment, keywords};
 pub use parser::SshConfig;
 pub(crate) use reader::Config;
 pub use reader::{Choice, Reader};
+pub use settings::{Refusal, Request, Settings};
 pub use values::HostKeyChecking;
 
 /// Why a file gives no text.

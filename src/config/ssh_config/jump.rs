@@ -42,6 +42,7 @@ pub struct Jump {
 impl Jump {
     /// Reads the rest of a `ProxyJump` line; `None` when it is no list of hosts.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        // OpenSSH 9.2 takes `none # why` for a host called none; later ones read it as here.
         let text = text.split('#').next().unwrap_or_default().trim_end();
         if text.eq_ignore_ascii_case("none") {
             return Some(Self::default());

@@ -3,10 +3,16 @@
 //! Boundary: files come through [`Machine`]; nothing here depends on a host. The first thing that is wrong is the one error.
 //! Source: ssh_config(5), and OpenSSH's readconf.c for what `Include` and `Match` leave unsaid.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use super::{
-    Choice, Machine, Origin, ReadError, keywords,
+    Choice, Machine, Origin, ReadError,
+    conditions::{self, Condition, CriterionKind},
+    keywords,
     lexer::{self, Line},
     options::{self, Setting},
     tokens::{self, Variables},
@@ -31,7 +37,11 @@ pub struct SshConfig {
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// The first one, without a condition, is what stands before any `Host` or `Match`.
-    pub(super) blocks: Vec<Block>,
+    blocks: Vec<Block>,
+    /// Blocks of nothing but names, by name: of thousands of them a host is held against its own alone.
+    by_name: HashMap<String, Vec<usize>>,
+    /// The other blocks.
+    others: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -40,35 +50,6 @@ pub(super) struct Block {
     pub(super) entries: Vec<Entry>,
     /// Holds something that counts even where the condition does not hold: unknown keywords, and `Match final` further in.
     pub(super) noted: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum Condition {
-    /// Patterns and whether each is negated.
-    Host(Vec<(bool, String)>),
-    Match(Vec<Criterion>, Origin),
-}
-
-/// One criterion of a `Match` line.
-#[derive(Debug)]
-pub(super) struct Criterion {
-    pub(super) negated: bool,
-    pub(super) kind: CriterionKind,
-}
-
-#[derive(Debug)]
-pub(super) enum CriterionKind {
-    All,
-    Canonical,
-    Final,
-    Host(String),
-    OriginalHost(String),
-    User(String),
-    LocalUser(String),
-    Tagged(String),
-    SessionType(String),
-    /// One that cannot be evaluated here.
-    Refused(&'static str),
 }
 
 #[derive(Debug)]
@@ -165,11 +146,11 @@ impl Parser<'_> {
             let Some(line) = lexer::line(text).map_err(|reason| wrong(reason.to_owned()))? else { continue };
             match keywords::find(&line.keyword) {
                 Some(("Host", _)) => {
-                    let condition = self.host(&line).map_err(wrong)?;
+                    let condition = conditions::host(&line, &mut self.names).map_err(wrong)?;
                     blocks.push(Block { condition: Some(condition), ..Block::default() });
                 }
                 Some(("Match", _)) => {
-                    let criteria = self.criteria(&line).map_err(wrong)?;
+                    let criteria = conditions::criteria(&line, &mut self.names).map_err(wrong)?;
                     let condition = Some(Condition::Match(criteria, origin));
                     blocks.push(Block { condition, ..Block::default() });
                 }
@@ -197,80 +178,7 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(Some(File { blocks }))
-    }
-
-    fn host(&mut self, line: &Line) -> Result<Condition, String> {
-        let mut terms = Vec::with_capacity(line.arguments.len());
-        for argument in &line.arguments {
-            if argument.is_empty() {
-                return Err("Host: a pattern is empty".to_owned());
-            }
-            match argument.strip_prefix('!') {
-                Some(pattern) => terms.push((true, pattern.to_owned())),
-                None => {
-                    self.note_name(argument);
-                    terms.push((false, argument.clone()));
-                }
-            }
-        }
-        Ok(Condition::Host(terms))
-    }
-
-    fn note_name(&mut self, pattern: &str) {
-        if !pattern.contains(['*', '?']) && !pattern.starts_with('!') {
-            self.names.insert(pattern.to_ascii_lowercase());
-        }
-    }
-
-    fn criteria(&mut self, line: &Line) -> Result<Vec<Criterion>, String> {
-        let mut rest = Some(line.rest.clone());
-        let mut criteria = Vec::new();
-        let is_end =
-            |word: &Option<String>| word.as_deref().is_none_or(|word| word.is_empty() || word.starts_with('#'));
-        loop {
-            let word = lexer::word(&mut rest);
-            let Some(word) = word.filter(|word| !word.is_empty() && !word.starts_with('#')) else { break };
-            let (negated, name) = word.strip_prefix('!').map_or((false, word.as_str()), |name| (true, name));
-            let name = name.to_ascii_lowercase();
-            if name == "all" {
-                if criteria.len() > 1 || !is_end(&lexer::word(&mut rest)) {
-                    return Err("Match: `all` stands alone, or after `canonical` or `final`".to_owned());
-                }
-                criteria.push(Criterion { negated, kind: CriterionKind::All });
-                return Ok(criteria);
-            }
-            let kind = match name.as_str() {
-                "canonical" => CriterionKind::Canonical,
-                "final" => CriterionKind::Final,
-                name => {
-                    let argument = lexer::word(&mut rest);
-                    // `tagged ""` is a host without a tag.
-                    let may_be_empty = matches!(name, "tagged" | "command");
-                    let argument = argument
-                        .filter(|argument| (may_be_empty || !argument.is_empty()) && !argument.starts_with('#'))
-                        .ok_or_else(|| format!("Match: an argument of `{name}` is missing"))?;
-                    if matches!(name, "host" | "originalhost") {
-                        argument.split(',').for_each(|pattern| self.note_name(pattern));
-                    }
-                    match name {
-                        "host" => CriterionKind::Host(argument),
-                        "originalhost" => CriterionKind::OriginalHost(argument),
-                        "user" => CriterionKind::User(argument),
-                        "localuser" => CriterionKind::LocalUser(argument),
-                        "tagged" => CriterionKind::Tagged(argument),
-                        "sessiontype" => CriterionKind::SessionType(argument),
-                        "exec" => CriterionKind::Refused("Match exec"),
-                        "localnetwork" => CriterionKind::Refused("Match localnetwork"),
-                        "version" => CriterionKind::Refused("Match version"),
-                        "command" => CriterionKind::Refused("Match command"),
-                        _ => return Err(format!("Match: there is no criterion `{name}`")),
-                    }
-                }
-            };
-            criteria.push(Criterion { negated, kind });
-        }
-        if criteria.is_empty() { Err("Match: a criterion is missing".to_owned()) } else { Ok(criteria) }
+        Ok(Some(File::new(blocks)))
     }
 
     fn include(&mut self, line: &Line, scope: Scope, depth: usize, origin: &Origin) -> Result<Vec<Entry>, ConfigError> {
@@ -308,6 +216,35 @@ impl Parser<'_> {
 }
 
 impl File {
+    fn new(blocks: Vec<Block>) -> Self {
+        let mut file = Self { blocks, ..Self::default() };
+        for (at, block) in file.blocks.iter().enumerate() {
+            match &block.condition {
+                Some(Condition::Host(terms)) if !block.noted && terms.iter().all(conditions::is_name) => {
+                    for (_, name) in terms {
+                        let blocks = file.by_name.entry(name.clone()).or_default();
+                        // A name may stand twice in a line.
+                        if blocks.last() != Some(&at) {
+                            blocks.push(at);
+                        }
+                    }
+                }
+                _ => file.others.push(at),
+            }
+        }
+        file
+    }
+
+    /// The blocks that may concern `host`, in order.
+    pub(super) fn blocks(&self, host: &str) -> impl Iterator<Item = &Block> {
+        let mut positions = self.others.clone();
+        if let Some(named) = self.by_name.get(host) {
+            positions.extend(named);
+            positions.sort_unstable();
+        }
+        positions.into_iter().filter_map(|at| self.blocks.get(at))
+    }
+
     fn is_noted(&self) -> bool {
         let is_final = |condition: &Option<Condition>| match condition {
             Some(Condition::Match(criteria, _)) => {
