@@ -12,13 +12,17 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+
+use crate::domain::plural;
 
 use super::{
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
-    registry::{Check, Registry},
+    registry::{Check, Registry, placed},
+    source::{Sourced, Sources},
     state::State,
     yaml::{self, LARGEST},
 };
@@ -75,6 +79,8 @@ pub struct Environment {
     pub cwd: PathBuf,
     /// `$MCP_DIR`.
     pub mcp_dir: Option<PathBuf>,
+    /// `$MCP_INVENTORY`: one source of hosts in place of `hosts.yaml`.
+    pub mcp_inventory: Option<String>,
     /// `$XDG_CONFIG_HOME`.
     pub xdg_config_home: Option<PathBuf>,
     /// `$HOME`.
@@ -97,6 +103,7 @@ impl Environment {
         Ok(Self {
             cwd,
             mcp_dir: path("MCP_DIR"),
+            mcp_inventory: std::env::var("MCP_INVENTORY").ok().filter(|source| !source.is_empty()),
             xdg_config_home: path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()),
             home: path("HOME").filter(|dir| dir.is_absolute()),
             user: user
@@ -112,6 +119,8 @@ pub struct Workspace {
     /// Named by a flag or variable, so it must be there.
     named: bool,
     lock_timeout: Duration,
+    /// Inventories in place of `hosts.yaml`.
+    sources: Option<Arc<Sources>>,
 }
 
 /// What a workspace holds.
@@ -134,7 +143,7 @@ impl Workspace {
     /// # Errors
     /// When none of them can be named.
     pub fn locate(dir_flag: Option<&Path>, environment: &Environment) -> Result<Self, StoreError> {
-        let Environment { cwd, mcp_dir, xdg_config_home, home, user } = environment;
+        let Environment { cwd, mcp_dir, xdg_config_home, home, user, .. } = environment;
         let holds = |name: &str| cwd.join(name).symlink_metadata().is_ok();
         let (dir, named) = if let Some(dir) = dir_flag.or(mcp_dir.as_deref()) {
             (cwd.join(dir), true)
@@ -145,7 +154,28 @@ impl Workspace {
             (config.ok_or(StoreError::NoWorkspace)?.join("mcp"), false)
         };
         let context = Context { dir, home: home.clone(), user: user.clone() };
-        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT })
+        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None })
+    }
+
+    /// Takes the hosts from `sources` in place of `hosts.yaml`.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = Some(Arc::new(sources));
+        self
+    }
+
+    /// Where the hosts come from, when it is not `hosts.yaml`.
+    #[must_use]
+    pub fn sources(&self) -> Option<&Sources> {
+        self.sources.as_deref()
+    }
+
+    /// The hosts: those of the sources, of `hosts.yaml`, or this machine.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn inventory(&self) -> Result<Inventory, ConfigErrors> {
+        inventory(&self.context, self.sources()).map(|sourced| sourced.inventory)
     }
 
     /// Waits at most `timeout` for another `mcp`, instead of 30 s.
@@ -186,7 +216,7 @@ impl Workspace {
         if self.named && !self.dir().is_dir() {
             return Err(StoreError::NoDirectory { dir: self.dir().to_owned() });
         }
-        let Files { inventory, registry, state } = read(&self.context, check);
+        let Files { inventory, registry, state } = read(&self.context, self.sources(), check);
         let (inventory, registry) = match (inventory, registry) {
             (Ok(inventory), Ok(registry)) => (inventory, registry),
             (inventory, registry) => {
@@ -194,7 +224,8 @@ impl Workspace {
                 return Err(ConfigErrors(errors.collect()).into());
             }
         };
-        let mut warnings = Vec::new();
+        let Sourced { inventory, mut warnings } = inventory;
+        warnings.extend(elsewhere(&registry, &inventory, self.sources()));
         let state = state.unwrap_or_else(|errors| {
             warnings.extend(errors.0.iter().map(|error| format!("{error}; going on without it")));
             State::default()
@@ -283,20 +314,17 @@ impl Workspace {
 
 /// The three files, each read or with its errors.
 pub(super) struct Files {
-    pub(super) inventory: Result<Inventory, ConfigErrors>,
+    pub(super) inventory: Result<Sourced, ConfigErrors>,
     pub(super) registry: Result<Registry, ConfigErrors>,
     pub(super) state: Result<State, ConfigErrors>,
 }
 
-pub(super) fn read(context: &Context, check: Check<'_>) -> Files {
+pub(super) fn read(context: &Context, sources: Option<&Sources>, check: Check<'_>) -> Files {
     let text = |name: &str| text(&context.dir.join(name), name).map_err(into_config);
-    let inventory = text(HOSTS).and_then(|text| match text {
-        Some(text) => Inventory::parse(&text, HOSTS, context),
-        None => Ok(Inventory::implicit_localhost()),
-    });
+    let inventory = inventory(context, sources);
     let registry = text(SERVERS).and_then(|text| match (text, &inventory) {
         (None, _) => Ok(Registry::default()),
-        (Some(text), Ok(inventory)) => Registry::parse(&text, SERVERS, inventory, check),
+        (Some(text), Ok(sourced)) => Registry::parse(&text, SERVERS, &sourced.inventory, check),
         (Some(text), Err(_)) => Registry::parse_without_hosts(&text, SERVERS, check),
     });
     let state =
@@ -304,7 +332,33 @@ pub(super) fn read(context: &Context, check: Check<'_>) -> Files {
     Files { inventory, registry, state }
 }
 
-fn into_config(error: StoreError) -> ConfigErrors {
+fn inventory(context: &Context, sources: Option<&Sources>) -> Result<Sourced, ConfigErrors> {
+    if let Some(sources) = sources {
+        return sources.load(context);
+    }
+    let inventory = match text(&context.dir.join(HOSTS), HOSTS).map_err(into_config)? {
+        Some(text) => Inventory::parse(&text, HOSTS, context)?,
+        None => Inventory::implicit_localhost(),
+    };
+    Ok(Sourced { inventory, warnings: Vec::new() })
+}
+
+/// Servers that no host of the sources has, said once: with `hosts.yaml` they would be an error.
+fn elsewhere(registry: &Registry, inventory: &Inventory, sources: Option<&Sources>) -> Option<String> {
+    let sources = sources?;
+    let names: Vec<&str> = registry
+        .servers()
+        .iter()
+        .filter(|server| placed(server, inventory).is_ok_and(|hosts| hosts.is_empty()))
+        .map(|server| server.name.as_str())
+        .collect();
+    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 5 { ", …" } else { "" };
+    let servers = plural(names.len(), "server");
+    (!names.is_empty()).then(|| format!("{servers} left out, placed on no host of {}: {shown}{more}", sources.label()))
+}
+
+pub(super) fn into_config(error: StoreError) -> ConfigErrors {
     match error {
         StoreError::Config(errors) => errors,
         StoreError::Io { action, path, source } => {
@@ -316,7 +370,7 @@ fn into_config(error: StoreError) -> ConfigErrors {
 }
 
 /// The text of a file; `None` when it is not there.
-fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
+pub(super) fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
     let io = |source| StoreError::Io { action: "read", path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,

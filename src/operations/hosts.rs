@@ -32,6 +32,10 @@ pub struct HostRow {
     pub docker: Option<String>,
     /// How many instances are placed on it.
     pub instances: usize,
+    /// Where it comes from: `hosts.yaml`, another inventory's file or executable, `--on`, or `none` for the implicit localhost.
+    pub source: String,
+    /// Why it cannot be reached as its configuration says; null when it can be tried.
+    pub refused: Option<String>,
 }
 
 /// Where a host is reached, for people.
@@ -40,6 +44,9 @@ pub fn target_of(host: &Host) -> String {
     match &host.connection {
         Connection::Local => "local".to_owned(),
         Connection::Refused(_) => "refused".to_owned(),
+        Connection::Ssh(endpoint) if endpoint.address.contains(':') => {
+            format!("{}@[{}]:{}", endpoint.user, endpoint.address, endpoint.port)
+        }
         Connection::Ssh(endpoint) => format!("{}@{}:{}", endpoint.user, endpoint.address, endpoint.port),
     }
 }
@@ -59,6 +66,11 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
                 Docker::Absent => None,
             },
             instances: instances.iter().filter(|i| i.host == host.name).count(),
+            source: inventory.source_of(&host.name).to_owned(),
+            refused: match &host.connection {
+                Connection::Refused(reason) => Some(reason.clone()),
+                Connection::Local | Connection::Ssh(_) => None,
+            },
         })
         .collect()
 }

@@ -15,7 +15,7 @@ use crate::{
         error::{ConfigErrors, closest},
         graph, range,
         walk::{At, Fields, Walk, kind},
-        yaml::{self, Value},
+        yaml::{self, Node, Value},
     },
     domain::{Connection, Host, HostName, JumpHost, SshEndpoint},
 };
@@ -40,7 +40,11 @@ struct RawHosts {
 }
 
 pub(super) fn load(text: &str, label: &str, context: &Context) -> Result<Inventory, ConfigErrors> {
-    let root = yaml::parse(text, label)?;
+    load_tree(yaml::parse(text, label)?, label, context)
+}
+
+/// Loads a tree, which need not have been a text: hosts of other sources take the same way.
+pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Result<Inventory, ConfigErrors> {
     let mut walk = Walk::new(label);
     let Some(fields) = walk.document(root, &["version", "defaults", "hosts", "groups"]) else {
         return walk.finish(Inventory::new(Vec::new(), Vec::new()));
