@@ -83,9 +83,8 @@ struct HostRemoveArgs {
 fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
     match workspace.sources() {
         None => Ok(()),
-        Some(sources) => Err(CommandError::usage(format!("the hosts come from {}", sources.label())).hint(
-            "change the host there; only hosts.yaml is edited by mcp, without --inventory and $MCP_INVENTORY",
-        )),
+        Some(sources) => Err(CommandError::usage(format!("the hosts come from {}", sources.label()))
+            .hint("change the host there; only hosts.yaml is edited by mcp, without --inventory and $MCP_INVENTORY")),
     }
 }
 

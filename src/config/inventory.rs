@@ -101,7 +101,8 @@ impl Inventory {
 
     /// An inventory of hosts that are resolved already, groups given by positions.
     pub(super) fn assemble(hosts: Vec<Host>, groups: Vec<(GroupName, BTreeSet<usize>)>) -> Self {
-        let group = |(name, members): (GroupName, BTreeSet<usize>)| Group { name, members: members.into_iter().collect() };
+        let group =
+            |(name, members): (GroupName, BTreeSet<usize>)| Group { name, members: members.into_iter().collect() };
         Self::new(hosts, groups.into_iter().map(group).collect())
     }
 
@@ -147,7 +148,7 @@ impl Inventory {
     }
 
     /// The same inventory, with every host that has no source yet coming from `source`.
-    pub(super) fn from_source(mut self, source: &str) -> Self {
+    pub(super) fn coming_from(mut self, source: &str) -> Self {
         let source: Arc<str> = source.into();
         for host in &self.hosts {
             self.sources.entry(host.name.clone()).or_insert_with(|| Arc::clone(&source));

@@ -84,7 +84,8 @@ impl Expression {
     fn parse(text: &str) -> Result<Self, String> {
         // Bound at the start only, as Python's `re.match` is, which Ansible uses.
         let regex = regex::RegexBuilder::new(&format!("^(?:{text})")).size_limit(1 << 20).build();
-        let regex = regex.map_err(|error| format!("{text:?} is not a regular expression: {}", last_line(&error.to_string())))?;
+        let regex = regex
+            .map_err(|error| format!("{text:?} is not a regular expression: {}", last_line(&error.to_string())))?;
         Ok(Self { text: format!("~{text}"), regex })
     }
 

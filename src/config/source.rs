@@ -94,7 +94,8 @@ impl Sources {
                 reader.ansible_begins();
                 ansible::host_list(&mut reader.data, name)?;
             } else {
-                let message = "there is no such file or directory; a list of hosts has a comma, also after a single one";
+                let message =
+                    "there is no such file or directory; a list of hosts has a comma, also after a single one";
                 return Err(ConfigError::file(name, message).into());
             }
         }
@@ -179,14 +180,16 @@ impl Reader<'_> {
         }
         let text = text(path, label).map_err(super::store::into_config)?.unwrap_or_default();
         if text.starts_with(ansible::VAULT) {
-            let message = "it is encrypted with Ansible Vault; decrypt it, or name an executable that prints the inventory";
+            let message =
+                "it is encrypted with Ansible Vault; decrypt it, or name an executable that prints the inventory";
             return Err(ConfigError::file(label, message).into());
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let tree = match ending.as_deref() {
             Some("yml" | "yaml" | "json") => Some(yaml::parse_ansible(&text, label)?),
             Some("toml") => {
-                let message = "TOML inventories are not read; write it as INI or YAML (`ansible-inventory -i FILE --list -y`)";
+                let message =
+                    "TOML inventories are not read; write it as INI or YAML (`ansible-inventory -i FILE --list -y`)";
                 return Err(ConfigError::file(label, message).into());
             }
             // Without an ending it is YAML if it reads as keys and values, else INI, as in Ansible.
@@ -198,7 +201,7 @@ impl Reader<'_> {
             // Paths in it are relative to it, as those of the workspace's are to the workspace.
             let dir = path.parent().unwrap_or(self.cwd).to_owned();
             let context = Context { dir, ..self.context.clone() };
-            self.native.push(Inventory::parse(&text, label, &context)?.from_source(label));
+            self.native.push(Inventory::parse(&text, label, &context)?.coming_from(label));
             return Ok(());
         }
         self.ansible_begins();

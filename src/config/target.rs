@@ -16,7 +16,8 @@ pub(crate) struct Target {
 impl Target {
     /// Whether `text` can only be meant as a target: no host or group is called like that, unless it is a bare IP address.
     pub(crate) fn is_meant(text: &str) -> bool {
-        let bracketed = || text.starts_with('[') && text.split([']', '%']).next().is_some_and(|text| is_ipv6(&text[1..]));
+        let bracketed =
+            || text.starts_with('[') && text.split([']', '%']).next().is_some_and(|text| is_ipv6(&text[1..]));
         text.starts_with("ssh://")
             || text.contains('@')
             || is_address(text)
@@ -138,7 +139,20 @@ mod tests {
 
     #[test]
     fn broken_targets_are_refused_and_passwords_are_not_repeated() {
-        for text in ["@web1", "-x@web1", "a b@web1", "web1:", "web1:0", "web1:http", "web1:65536", "[::1", "[::1]22", "root@-x", "ssh://web1/path", "root@"] {
+        for text in [
+            "@web1",
+            "-x@web1",
+            "a b@web1",
+            "web1:",
+            "web1:0",
+            "web1:http",
+            "web1:65536",
+            "[::1",
+            "[::1]22",
+            "root@-x",
+            "ssh://web1/path",
+            "root@",
+        ] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
         assert!(!Target::parse("ssh://root:geheim@web1").unwrap_err().contains("geheim"));

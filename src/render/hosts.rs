@@ -17,7 +17,10 @@ impl Ui {
                 .map(|r| {
                     vec![
                         r.name.to_string(),
-                        r.target.clone(),
+                        r.refused.as_ref().map_or_else(
+                            || r.target.clone(),
+                            |reason| sanitise::line(&format!("refused: {reason}")).into_owned(),
+                        ),
                         r.groups.join(","),
                         r.docker.clone().unwrap_or_else(|| "-".to_owned()),
                         r.instances.to_string(),

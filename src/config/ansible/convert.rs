@@ -246,7 +246,8 @@ fn groups(data: &Data, resolved: &Resolved, names: &[HostName]) -> Result<(Group
                 let new = seen.insert(safe.clone());
                 let Some(name) = GroupName::new(safe).ok().filter(|_| new) else {
                     let place = Place { file: "groups".into(), line: 0 };
-                    let message = format!("{:?} is not a group's name, and what it could be called is taken", group.name);
+                    let message =
+                        format!("{:?} is not a group's name, and what it could be called is taken", group.name);
                     return Err(error(&place, &message));
                 };
                 renamed.push(format!("{:?} is @{name}", group.name));

@@ -213,10 +213,13 @@ impl Data {
             self.groups.iter().map(|group| group.children.iter().map(|(at, _)| *at).collect()).collect();
         let (up, cycles) = graph::order(&edges);
         if let Some(cycle) = cycles.first() {
-            let names: Vec<&str> =
-                cycle.iter().chain(cycle.first()).map(|at| self.groups[*at].name.as_str()).collect();
-            let place = self.groups[cycle[0]].children.iter().find(|(at, _)| cycle.contains(at)).map(|(_, place)| place);
-            return Err(error(place.unwrap_or(&nowhere), &format!("the groups hold each other: {}", names.join(" → "))));
+            let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| self.groups[*at].name.as_str()).collect();
+            let place =
+                self.groups[cycle[0]].children.iter().find(|(at, _)| cycle.contains(at)).map(|(_, place)| place);
+            return Err(error(
+                place.unwrap_or(&nowhere),
+                &format!("the groups hold each other: {}", names.join(" → ")),
+            ));
         }
         self.settle_ungrouped();
 

@@ -176,7 +176,9 @@ impl Reader<'_> {
             return Ok(());
         };
         Err(match first {
-            Pending::Vars(place) => error(place, &format!("[{name}:vars] belongs to no group; declare it with [{name}]")),
+            Pending::Vars(place) => {
+                error(place, &format!("[{name}:vars] belongs to no group; declare it with [{name}]"))
+            }
             Pending::Child(parents, place) => {
                 let parent = parents.last().map_or("", |at| self.data.groups[*at].name.as_str());
                 let message = format!("[{parent}:children] names the group {name:?}, which is declared nowhere");

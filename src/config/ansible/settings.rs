@@ -179,7 +179,9 @@ impl<'a> Vars<'a, '_> {
         }
         for name in ["ansible_ssh_pkcs11_provider", "ansible_ssh_executable"] {
             let is_ssh = |text: &str| Path::new(text).file_name().is_some_and(|name| name == "ssh");
-            if let Some((_, name)) = self.text(&[name])?.filter(|(text, name)| !name.ends_with("executable") || !is_ssh(text)) {
+            if let Some((_, name)) =
+                self.text(&[name])?.filter(|(text, name)| !name.ends_with("executable") || !is_ssh(text))
+            {
                 return Err(format!("{name} is not supported"));
             }
         }

@@ -112,7 +112,8 @@ pub(super) fn read(text: &str, args: &mut SshArgs) -> Result<(), String> {
             if HARMLESS_FLAGS.contains(flag) {
                 continue;
             }
-            let takes_value = "oJpliS".contains(flag) || HARMLESS_VALUES.contains(flag) || REFUSED_VALUES.contains(flag);
+            let takes_value =
+                "oJpliS".contains(flag) || HARMLESS_VALUES.contains(flag) || REFUSED_VALUES.contains(flag);
             if !takes_value {
                 return Err(format!("-{flag} is not supported"));
             }
@@ -197,8 +198,13 @@ fn option(text: &str, args: &mut SshArgs) -> Result<(), String> {
         "verifyhostkeydns" | "canonicalizehostname" if matches!(lower.as_str(), "no" | "false") => {}
         "preferredauthentications" if lower.split(',').any(|method| method == "publickey") => {}
         // A `+` only adds to what would be offered.
-        "ciphers" | "macs" | "kexalgorithms" | "hostkeyalgorithms" | "pubkeyacceptedalgorithms"
-        | "pubkeyacceptedkeytypes" | "casignaturealgorithms"
+        "ciphers"
+        | "macs"
+        | "kexalgorithms"
+        | "hostkeyalgorithms"
+        | "pubkeyacceptedalgorithms"
+        | "pubkeyacceptedkeytypes"
+        | "casignaturealgorithms"
             if plain.starts_with('+') => {}
         lower if HARMLESS.contains(&lower) => {}
         _ => return Err(format!("{name} is not supported")),
@@ -272,7 +278,8 @@ mod tests {
 
     #[test]
     fn the_first_value_counts_and_what_does_not_matter_is_passed_over() {
-        let first = args("-o Port=1 -p 2 -o ProxyJump=none -J gate -o StrictHostKeyChecking=yes -o StrictHostKeyChecking=no");
+        let first =
+            args("-o Port=1 -p 2 -o ProxyJump=none -J gate -o StrictHostKeyChecking=yes -o StrictHostKeyChecking=no");
         assert_eq!((first.port.as_deref(), first.jump, first.host_key), (Some("1"), Some(vec![]), Some("strict")));
         let ansibles_own = "-C -o ControlMaster=auto -o ControlPersist=60s -o ControlPath=/tmp/%h -o ServerAliveInterval=30 \
                             -o PreferredAuthentications=publickey -o HostKeyAlgorithms=+ssh-rsa";

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -51,10 +51,15 @@ g ansible_host=[2001:db8::7] ansible_port=22 ansible_ssh_common_args='-p 99'
     let (inventory, warnings) = converted(&mut ini(text)).unwrap();
     let host = |name: &str| inventory.get(&HostName::new(name).unwrap()).unwrap();
     let end = |name: &str| endpoint(&host(name).connection).clone();
-    let a = SshEndpoint { port: 2222, identity_files: vec!["/here/keys/a".into()], ..SshEndpoint::new("10.0.0.1", "deploy") };
+    let a = SshEndpoint {
+        port: 2222,
+        identity_files: vec!["/here/keys/a".into()],
+        ..SshEndpoint::new("10.0.0.1", "deploy")
+    };
     assert_eq!(end("a"), a);
     assert_eq!(host("a").connect_timeout.as_secs(), 7);
-    let b = SshEndpoint { port: 2200, identity_files: vec!["/home/ana/b".into()], ..SshEndpoint::new("10.0.0.2", "old") };
+    let b =
+        SshEndpoint { port: 2200, identity_files: vec!["/home/ana/b".into()], ..SshEndpoint::new("10.0.0.2", "old") };
     assert_eq!(end("b"), b);
     let c = end("c");
     let jumps: Vec<String> = c
@@ -126,7 +131,8 @@ fn encrypted_values_and_files_refuse_the_hosts_they_concern() {
     let file = std::rc::Rc::new(yaml::vars_file(values, "host_vars/o1.yml").unwrap());
     data.add_host_file(2, &file);
     let (inventory, _) = converted(&mut data).unwrap();
-    let shown: Vec<String> = inventory.hosts().iter().map(|host| format!("{}: {:?}", host.name, host.connection)).collect();
+    let shown: Vec<String> =
+        inventory.hosts().iter().map(|host| format!("{}: {:?}", host.name, host.connection)).collect();
     assert!(shown[0].contains("group_vars/prod.yml is encrypted") && shown[1].contains("Refused"), "{shown:#?}");
     assert!(shown[2].contains("ansible_host is encrypted with Ansible Vault (host_vars/o1.yml:1)"), "{shown:#?}");
     assert!(shown[3].contains("Ssh("), "{shown:#?}");

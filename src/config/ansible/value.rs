@@ -68,15 +68,21 @@ impl Value {
     }
 }
 
-/// The entries of a mapping; of two with one key the later counts, as in Ansible.
+/// The entries of a mapping; of two with one key the later counts, in the place of the first, as in Python.
 pub(super) fn entries(node: &Node) -> Vec<&Entry> {
     let Yaml::Mapping { entries } = &node.value else { return Vec::new() };
-    let mut last = std::collections::HashMap::with_capacity(entries.len());
-    for (at, entry) in entries.iter().enumerate() {
-        last.insert(entry.key.as_str(), at);
+    let mut places = std::collections::HashMap::with_capacity(entries.len());
+    let mut kept: Vec<&Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match places.get(entry.key.as_str()) {
+            Some(at) => kept[*at] = entry,
+            None => {
+                places.insert(entry.key.as_str(), kept.len());
+                kept.push(entry);
+            }
+        }
     }
-    let is_last = |(at, entry): &(usize, &Entry)| last.get(entry.key.as_str()) == Some(at);
-    entries.iter().enumerate().filter(is_last).map(|(_, entry)| entry).collect()
+    kept
 }
 
 /// A plain scalar by the rules of YAML 1.1's types (yaml.org/type), which Ansible's parser follows.
@@ -193,9 +199,12 @@ impl<'de> serde::Deserialize<'de> for Value {
                         }
                     }
                 }
-                // A vault value inside JSON, as `ansible-inventory --list` writes it.
-                let encrypted = map.len() == 1 && map[0].0 == "__ansible_vault";
-                Ok(if encrypted { Value::Vault } else { Value::Map(map) })
+                // What is encrypted or must not be evaluated, as `ansible-inventory --list` writes it.
+                match map.as_slice() {
+                    [(key, _)] if key == "__ansible_vault" => Ok(Value::Vault),
+                    [(key, value)] if key == "__ansible_unsafe" => Ok(value.clone()),
+                    _ => Ok(Value::Map(map)),
+                }
             }
         }
         deserializer.deserialize_any(Visitor)

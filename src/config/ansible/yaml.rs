@@ -90,7 +90,10 @@ impl Reader<'_> {
                     }
                 },
                 other => {
-                    let message = format!("unknown key {other:?} in the group {:?}; there are hosts, children and vars", entry.key);
+                    let message = format!(
+                        "unknown key {other:?} in the group {:?}; there are hosts, children and vars",
+                        entry.key
+                    );
                     return Err(error(&self.place(section.line), &message));
                 }
             }

@@ -90,10 +90,12 @@ impl Inventory {
                         yaml::Value::Mapping { entries } => {
                             hosts.extend(entries.iter().map(|host| (host.key.clone(), host.value.clone())));
                         }
-                        yaml::Value::Sequence(names) => hosts.extend(names.iter().filter_map(|name| match &name.value {
-                            yaml::Value::Scalar(name) => Some((name.text.clone(), Node::scalar(""))),
-                            _ => None,
-                        })),
+                        yaml::Value::Sequence(names) => {
+                            hosts.extend(names.iter().filter_map(|name| match &name.value {
+                                yaml::Value::Scalar(name) => Some((name.text.clone(), Node::scalar(""))),
+                                _ => None,
+                            }))
+                        }
                         yaml::Value::Scalar(_) => {}
                     },
                     key => document.push((key.to_owned(), entry.value.clone())),
@@ -126,7 +128,8 @@ mod tests {
 
     fn targets(inventory: &Inventory, pattern: &str) -> Vec<String> {
         let pattern = HostPattern::parse(pattern).unwrap();
-        let inventory = inventory.clone().with_one_shots(&pattern, &context()).unwrap_or_else(|error| panic!("{error}"));
+        let inventory =
+            inventory.clone().with_one_shots(&pattern, &context()).unwrap_or_else(|error| panic!("{error}"));
         let show = |host: &&Host| match &host.connection {
             Connection::Ssh(end) => {
                 let jumps: Vec<&str> = end.jump.iter().map(|jump| jump.name.as_str()).collect();

@@ -79,7 +79,8 @@ pub(super) fn run(path: &Path, label: &str, arguments: &[&str], timeout: Duratio
             }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                let message = format!("it was not done after {} s; allow it more with --timeout", timeout.as_secs_f64());
+                let message =
+                    format!("it was not done after {} s; allow it more with --timeout", timeout.as_secs_f64());
                 return Err(wrong(message));
             }
         }
@@ -107,7 +108,9 @@ pub(super) fn run_each<'a>(
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE.min(hosts.len()) {
             scope.spawn(|| {
-                while let Some((at, host)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, hosts.get(at)?))) {
+                while let Some((at, host)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, hosts.get(at)?)))
+                {
                     let answer = run(path, label, &["--host", host], timeout);
                     if answer.is_err() {
                         // One failure is enough to know.
