@@ -2,10 +2,11 @@
 //!
 //! Boundary: text in, hosts out; the file is read by `store`. Reference of the keys: `docs/files.md`.
 //! Next: `inventory/load.rs` reads, `inventory/vars.rs` layers values, `inventory/groups.rs` resolves membership,
-//! `inventory/one_shot.rs` adds hosts that are only named on the command line.
+//! `inventory/one_shot.rs` adds hosts that are only named on the command line, `inventory/merge.rs` makes one of several.
 
 mod groups;
 mod load;
+mod merge;
 mod one_shot;
 #[cfg(test)]
 mod tests;
@@ -13,12 +14,7 @@ mod vars;
 
 pub(super) use one_shot::aimed;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::PathBuf,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
 use super::{
     error::{ConfigErrors, closest},
@@ -97,68 +93,6 @@ impl Inventory {
         vars::Vars::read(&mut walk, fields, context);
         let error = walk.finish(()).err()?.0.into_iter().next()?;
         Some(error.path.map_or_else(|| error.message.clone(), |path| format!("{path}: {}", error.message)))
-    }
-
-    /// An inventory of hosts that are resolved already, groups given by positions.
-    pub(super) fn assemble(hosts: Vec<Host>, groups: Vec<(GroupName, BTreeSet<usize>)>) -> Self {
-        let group =
-            |(name, members): (GroupName, BTreeSet<usize>)| Group { name, members: members.into_iter().collect() };
-        Self::new(hosts, groups.into_iter().map(group).collect())
-    }
-
-    /// All hosts of several inventories. Of two hosts with one name the later is taken; groups with one name are one group.
-    pub(super) fn union(inventories: Vec<Self>) -> Self {
-        let mut whole = Self::new(Vec::new(), Vec::new());
-        for inventory in inventories {
-            let mut positions = Vec::with_capacity(inventory.hosts.len());
-            for host in inventory.hosts {
-                let at = *whole.index.entry(host.name.clone()).or_insert(whole.hosts.len());
-                positions.push(at);
-                match whole.hosts.get_mut(at) {
-                    Some(known) => {
-                        let mut groups = std::mem::take(&mut known.groups);
-                        groups.extend(host.groups.iter().cloned());
-                        groups.sort();
-                        groups.dedup();
-                        *known = Host { groups, ..host };
-                    }
-                    None => whole.hosts.push(host),
-                }
-            }
-            for group in inventory.groups {
-                let members = group.members.iter().filter_map(|at| positions.get(*at).copied());
-                match whole.groups.iter_mut().find(|known| known.name == group.name) {
-                    Some(known) => {
-                        known.members.extend(members);
-                        known.members.sort_unstable();
-                        known.members.dedup();
-                    }
-                    None => whole.groups.push(Group { name: group.name.clone(), members: members.collect() }),
-                }
-            }
-            whole.sources.extend(inventory.sources);
-            whole.base = whole.base.or(inventory.base);
-        }
-        whole
-    }
-
-    /// The same inventory, named for this run: servers may be placed on hosts that it does not have.
-    pub(super) fn into_named(self) -> Self {
-        Self { named: true, ..self }
-    }
-
-    /// The same inventory, with every host that has no source yet coming from `source`.
-    pub(super) fn coming_from(mut self, source: &str) -> Self {
-        let source: Arc<str> = source.into();
-        for host in &self.hosts {
-            self.sources.entry(host.name.clone()).or_insert_with(|| Arc::clone(&source));
-        }
-        self
-    }
-
-    /// Says where `host` comes from.
-    pub(super) fn set_source(&mut self, host: &HostName, source: &str) {
-        self.sources.insert(host.clone(), source.into());
     }
 
     /// Whether it was named for this run (`--inventory`, `$MCP_INVENTORY`), in place of the workspace's `hosts.yaml`.

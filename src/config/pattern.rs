@@ -4,7 +4,12 @@
 //! Source of the grammar: Ansible's "Patterns: targeting hosts and groups", with `@` for groups, ranges written out, and hosts
 //! by address as ssh takes them.
 
+mod special;
+
 use std::str::FromStr;
+
+pub(crate) use special::Expression;
+use special::special;
 
 use super::{range, target::Target};
 use crate::domain::{Instance, ServerName};
@@ -71,64 +76,6 @@ impl Body {
             Self::All | Self::Targets(_) | Self::Regex(_) => vec![self.clone()],
         }
     }
-}
-
-/// A regular expression, compared by its text.
-#[derive(Debug, Clone)]
-pub(crate) struct Expression {
-    text: String,
-    regex: regex::Regex,
-}
-
-impl Expression {
-    fn parse(text: &str) -> Result<Self, String> {
-        // Bound at the start only, as Python's `re.match` is, which Ansible uses.
-        let regex = regex::RegexBuilder::new(&format!("^(?:{text})")).size_limit(1 << 20).build();
-        let regex = regex
-            .map_err(|error| format!("{text:?} is not a regular expression: {}", last_line(&error.to_string())))?;
-        Ok(Self { text: format!("~{text}"), regex })
-    }
-
-    /// The text it was read from.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether a name begins with what it describes.
-    pub(crate) fn matches(&self, name: &str) -> bool {
-        self.regex.is_match(name)
-    }
-}
-
-impl PartialEq for Expression {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for Expression {}
-
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or(text).trim_start_matches("error: ")
-}
-
-/// A term that is no plain name: a target or a regular expression.
-///
-/// Errors: what is wrong with it, in words.
-fn special(name: &str) -> Result<Option<Body>, String> {
-    if let Some(expression) = name.strip_prefix('~') {
-        return Expression::parse(expression).map(|expression| Some(Body::Regex(expression)));
-    }
-    if name.starts_with('@') || !Target::is_meant(name) {
-        return Ok(None);
-    }
-    if let Some((_, rest)) = name.split_once(':').filter(|(_, rest)| rest.starts_with(['!', '&'])) {
-        return Err(format!("patterns are separated by commas: write `,{rest}`"));
-    }
-    let is_bracketed = Target::parse(name).is_ok();
-    let texts = if is_bracketed { vec![name.to_owned()] } else { range::expand(name)? };
-    let targets = texts.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?;
-    Ok(Some(Body::Targets(targets)))
 }
 
 /// A pattern over the hosts of an inventory.

@@ -18,9 +18,11 @@ use super::{
     ansible::{self, Conversion, Data, convert, json::HostVars},
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
-    store::text,
+    registry::{Registry, placed},
+    store::{SERVERS, STATE, text},
     yaml::{self, Value},
 };
+use crate::domain::plural;
 
 /// How long an inventory's executable may take when nothing else is said.
 pub const EXECUTABLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,6 +85,9 @@ impl Sources {
         };
         let mut beside = Vec::new();
         for name in &self.names {
+            if name.trim().is_empty() {
+                return Err(ConfigError::file("--inventory", "the name of a source is empty").into());
+            }
             let path = self.path(name, context);
             if path.is_dir() {
                 beside.push(path.clone());
@@ -159,7 +164,10 @@ impl Reader<'_> {
         self.ansible_begins();
         for name in names {
             let shown = name.to_string_lossy();
-            let beside = matches!(shown.as_ref(), "host_vars" | "group_vars" | "vars_plugins");
+            // A workspace may be a source too; what else it holds is no inventory.
+            let beside = matches!(shown.as_ref(), "host_vars" | "group_vars" | "vars_plugins" | SERVERS | STATE)
+                || shown.ends_with(".broken")
+                || shown.ends_with(".jsonl");
             if beside || shown.starts_with('.') || IGNORED.iter().any(|ending| shown.ends_with(ending)) {
                 continue;
             }
@@ -222,4 +230,19 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Servers that no host of the sources has, said once: with `hosts.yaml` they would be an error.
+pub(super) fn elsewhere(registry: &Registry, inventory: &Inventory, sources: Option<&Sources>) -> Option<String> {
+    let sources = sources?;
+    let names: Vec<&str> = registry
+        .servers()
+        .iter()
+        .filter(|server| placed(server, inventory).is_ok_and(|hosts| hosts.is_empty()))
+        .map(|server| server.name.as_str())
+        .collect();
+    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 5 { ", …" } else { "" };
+    let servers = plural(names.len(), "server");
+    (!names.is_empty()).then(|| format!("{servers} left out, placed on no host of {}: {shown}{more}", sources.label()))
 }

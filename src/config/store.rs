@@ -16,13 +16,11 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::plural;
-
 use super::{
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
-    registry::{Check, Registry, placed},
-    source::{Sourced, Sources},
+    registry::{Check, Registry},
+    source::{Sourced, Sources, elsewhere},
     state::State,
     yaml::{self, LARGEST},
 };
@@ -103,7 +101,7 @@ impl Environment {
         Ok(Self {
             cwd,
             mcp_dir: path("MCP_DIR"),
-            mcp_inventory: std::env::var("MCP_INVENTORY").ok().filter(|source| !source.is_empty()),
+            mcp_inventory: path("MCP_INVENTORY").map(|source| source.to_string_lossy().into_owned()),
             xdg_config_home: path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()),
             home: path("HOME").filter(|dir| dir.is_absolute()),
             user: user
@@ -341,21 +339,6 @@ fn inventory(context: &Context, sources: Option<&Sources>) -> Result<Sourced, Co
         None => Inventory::implicit_localhost(),
     };
     Ok(Sourced { inventory, warnings: Vec::new() })
-}
-
-/// Servers that no host of the sources has, said once: with `hosts.yaml` they would be an error.
-fn elsewhere(registry: &Registry, inventory: &Inventory, sources: Option<&Sources>) -> Option<String> {
-    let sources = sources?;
-    let names: Vec<&str> = registry
-        .servers()
-        .iter()
-        .filter(|server| placed(server, inventory).is_ok_and(|hosts| hosts.is_empty()))
-        .map(|server| server.name.as_str())
-        .collect();
-    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-    let more = if names.len() > 5 { ", …" } else { "" };
-    let servers = plural(names.len(), "server");
-    (!names.is_empty()).then(|| format!("{servers} left out, placed on no host of {}: {shown}{more}", sources.label()))
 }
 
 pub(super) fn into_config(error: StoreError) -> ConfigErrors {

@@ -67,6 +67,22 @@ fn sources_of_both_kinds_are_merged_in_order() {
 }
 
 #[test]
+fn a_directory_may_be_another_workspace() {
+    let place = place();
+    let other = Place::new();
+    for (name, text) in
+        [("hosts.yaml", "version: 1\nhosts: [theirs]\n"), ("servers.yaml", SERVERS), ("state.yaml", "version: 1\n")]
+    {
+        other.write(name, text);
+    }
+    other.write("journal.jsonl", "{}\n");
+    let path = other.path("here");
+    let said = run(place.mcp(&["-i", path.to_str().unwrap(), "hosts", "list", "-o", "name"])).code(0);
+    assert_eq!(said.out, "theirs\n");
+    run(place.mcp(&["-i", "", "hosts", "list"])).code(2).err("is empty");
+}
+
+#[test]
 fn hosts_of_another_source_are_not_edited() {
     let place = place();
     for arguments in

@@ -210,6 +210,30 @@ fn groups_and_hosts_may_share_a_name_and_odd_names_of_groups_are_made_safe() {
     assert_eq!(inventory.hosts().len(), 2);
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_text_panics_whatever_it_is_read_as(
+        lines in proptest::collection::vec(
+            "(  ){0,2}(\\[?(a|b|all|web)(:children|:vars|:22)?\\]?|hosts|vars|children|x=1|ansible_host|mcp_jump)(:| |=)?(a|b|\\{\\}|'|\"|\\[1:3\\]|!vault|&x|\\*x|-J b|ansible_ssh_common_args=-Jb)?",
+            0..12,
+        )
+    ) {
+        let text = lines.join("\n");
+        let mut data = Data::new();
+        if ini::read(&mut data, &text, "x").is_ok() {
+            let _ = converted(&mut data);
+        }
+        let mut data = Data::new();
+        if let Ok(tree) = crate::config::yaml::parse_ansible(&text, "x") && yaml::read(&mut data, &tree, "x").is_ok() {
+            let _ = converted(&mut data);
+        }
+        let _ = yaml::vars_file(&text, "x");
+        let _ = json::list(&mut Data::new(), &text, "x");
+        let mut args = ssh_args::SshArgs::default();
+        let _ = ssh_args::read(&text, &mut args);
+    }
+}
+
 /// A value as JSON, for comparing with what Ansible wrote; secrets have none.
 pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
