@@ -17,6 +17,9 @@ use crate::config::{
     graph,
 };
 
+/// Most memberships in one inventory, nested ones included.
+const MOST_MEMBERSHIPS: usize = 5_000_000;
+
 /// A variable and where it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Variable {
@@ -195,7 +198,7 @@ impl Data {
     /// # Errors
     /// Groups that hold each other.
     pub(crate) fn resolve(&mut self) -> Result<Resolved, ConfigErrors> {
-        let nowhere = Place { file: "".into(), line: 0 };
+        let nowhere = Place { file: "inventory".into(), line: 0 };
         let mut has_parent = vec![false; self.groups.len()];
         for group in &self.groups {
             group.children.iter().for_each(|(child, _)| has_parent[*child] = true);
@@ -225,10 +228,15 @@ impl Data {
 
         let mut members: Vec<BTreeSet<usize>> =
             self.groups.iter().map(|group| group.hosts.iter().copied().collect()).collect();
+        let mut total = 0;
         for at in &up {
             for child in &edges[*at] {
                 let below = members[*child].clone();
                 members[*at].extend(below);
+            }
+            total += members[*at].len();
+            if total > MOST_MEMBERSHIPS {
+                return Err(error(&nowhere, &format!("the groups hold more than {MOST_MEMBERSHIPS} hosts in all")));
             }
         }
         let mut depth = vec![0_usize; self.groups.len()];
