@@ -40,6 +40,10 @@ pub struct Global {
     /// if it holds hosts.yaml or servers.yaml, else $XDG_CONFIG_HOME/mcp]
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Where the hosts come from instead of hosts.yaml: an Ansible inventory (INI, YAML, a directory), an executable that
+    /// prints one, another hosts.yaml, or a list such as web1,web2 (repeatable, merged in order) [default: $MCP_INVENTORY]
+    #[arg(short, long, global = true, value_name = "SOURCE")]
+    pub inventory: Vec<String>,
     /// How the answer is written
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,

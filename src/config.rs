@@ -1,9 +1,12 @@
 //! The workspace's three YAML files: schema, validation, edits, and the store that reads and writes them.
 //!
-//! Boundary: everything but [`store`] and [`check`] is pure, text in and values or text out. No YAML type leaves this module.
-//! Next: [`inventory`] (`hosts.yaml`), [`registry`] (`servers.yaml`), [`state`] (`state.yaml`); [`pattern`] selects hosts and
-//! servers by name; [`edit`] changes text and keeps its formatting; [`store`] finds, locks, reads and replaces the files.
+//! Boundary: everything but [`store`], [`source`] and [`check`] is pure, text in and values or text out. No YAML type leaves
+//! this module.
+//! Next: [`inventory`] (`hosts.yaml`), [`source`] (other inventories, read by `ansible`), [`registry`] (`servers.yaml`),
+//! [`state`] (`state.yaml`); [`pattern`] selects hosts and servers by name; [`edit`] changes text and keeps its formatting;
+//! [`store`] finds, locks, reads and replaces the files.
 
+mod ansible;
 mod check;
 pub mod edit;
 pub mod error;
@@ -12,9 +15,11 @@ pub mod inventory;
 pub mod pattern;
 mod range;
 pub mod registry;
+pub mod source;
 pub mod ssh_config;
 pub mod state;
 pub mod store;
+mod target;
 mod walk;
 
 mod yaml;

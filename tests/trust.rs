@@ -30,7 +30,9 @@ impl Place {
     /// With these hosts, each with the keys of its entry.
     fn with(hosts: &[(&str, String)]) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        let mut text = "version: 1\nssh_config: none\ndefaults: {known_hosts: known_hosts, user: nobody-here}\nhosts:\n".to_owned();
+        let mut text =
+            "version: 1\nssh_config: none\ndefaults: {known_hosts: known_hosts, user: nobody-here}\nhosts:\n"
+                .to_owned();
         for (name, keys) in hosts {
             text.push_str(&format!("  {name}: {{{keys}}}\n"));
         }

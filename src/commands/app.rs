@@ -12,7 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     cli::Global,
-    config::store::{Environment, Loaded, StoreError, Workspace},
+    config::{
+        pattern::HostPattern,
+        source::{EXECUTABLE_TIMEOUT, Sources},
+        store::{Environment, Loaded, StoreError, Workspace},
+    },
     domain::Server,
     error::CommandError,
     fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
@@ -57,7 +61,16 @@ impl App {
     /// There is none, or it is no directory.
     pub fn workspace(&self) -> Result<Workspace, CommandError> {
         let environment = Environment::of_process().map_err(|e| store_error(&e))?;
-        Workspace::locate(self.global.dir.as_deref(), &environment).map_err(|e| store_error(&e))
+        let workspace = Workspace::locate(self.global.dir.as_deref(), &environment).map_err(|e| store_error(&e))?;
+        let mut names = self.global.inventory.clone();
+        if names.is_empty() {
+            names.extend(environment.mcp_inventory);
+        }
+        if names.is_empty() {
+            return Ok(workspace);
+        }
+        let timeout = self.global.timeout.unwrap_or(EXECUTABLE_TIMEOUT);
+        Ok(workspace.with_sources(Sources::new(names, environment.cwd, timeout)))
     }
 
     /// Loads the workspace, every registered string understood.
@@ -76,6 +89,23 @@ impl App {
         let workspace = self.workspace()?;
         let loaded = self.load(&workspace)?;
         loaded.warnings.iter().for_each(|w| ui.warn(w));
+        Ok((workspace, loaded))
+    }
+
+    /// As [`App::open`], with the hosts that `on` names by address (`root@10.0.0.5:2222`) among those of the inventory.
+    ///
+    /// # Errors
+    /// Those of [`App::open`], a pattern that is none, defaults that cannot hold for such a host.
+    pub fn open_on(&self, ui: &mut Ui, on: Option<&str>) -> Result<(Workspace, Loaded), CommandError> {
+        let (workspace, mut loaded) = self.open(ui)?;
+        if let Some(text) = on {
+            let pattern =
+                HostPattern::parse(text).map_err(|e| CommandError::usage(format!("--on {text}")).because(&e))?;
+            loaded.inventory = loaded
+                .inventory
+                .with_one_shots(&pattern, workspace.context())
+                .map_err(|e| store_error(&StoreError::Config(e)))?;
+        }
         Ok((workspace, loaded))
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{App, Interrupt};
 use crate::{
-    config::edit::Value,
+    config::{edit::Value, store::Workspace},
     domain::{Host, HostName},
     error::{CommandError, Exit},
     operations::{hosts, register, select},
@@ -52,7 +52,7 @@ enum HostsVerb {
 
 #[derive(Debug, Args)]
 struct PatternArgs {
-    /// Only these hosts: 'web-*,@prod,!web-03'
+    /// Only these hosts: 'web-*,@prod,!web-03', or by address: root@10.0.0.5:2222
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// The same
@@ -93,6 +93,15 @@ struct HostRemoveArgs {
     name: String,
 }
 
+/// Only `hosts.yaml` is edited: where another source is written, and by whom, is not known.
+fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
+    match workspace.sources() {
+        None => Ok(()),
+        Some(sources) => Err(CommandError::usage(format!("the hosts come from {}", sources.label()))
+            .hint("change the host there; only hosts.yaml is edited by mcp, without --inventory and $MCP_INVENTORY")),
+    }
+}
+
 pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, CommandError> {
     let host_name = |text: &str| {
         HostName::new(text).map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))
@@ -117,11 +126,12 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
             .collect();
+            let workspace = app.workspace()?;
+            refuse_other_sources(&workspace)?;
             if app.global.dry_run {
                 ui.note(&format!("would add {name} to hosts.yaml"));
                 return Ok(Exit::Ok);
             }
-            let workspace = app.workspace()?;
             workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
             register::add_host(&workspace, &name, &fields)?;
             ui.note(&format!("{name} is in hosts.yaml; see `mcp hosts check {name}`"));
@@ -129,6 +139,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
         }
         HostsVerb::Remove(args) => {
             let name = host_name(&args.name)?;
+            let workspace = app.workspace()?;
+            refuse_other_sources(&workspace)?;
             if app.global.dry_run {
                 ui.note(&format!("would take {name} out of hosts.yaml"));
                 return Ok(Exit::Ok);
@@ -136,7 +148,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
             if ui.interactive && !app.global.yes && !ui.confirm(&format!("take {name} out of hosts.yaml?")) {
                 return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
             }
-            register::remove_host(&app.workspace()?, &name)?;
+            register::remove_host(&workspace, &name)?;
             ui.note(&format!("{name} is out of hosts.yaml; its containers were left as they are"));
             Ok(Exit::Ok)
         }
@@ -144,8 +156,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
 }
 
 fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, CommandError> {
-    let (workspace, loaded) = app.open(ui)?;
     let pattern = args.pattern.or(args.on);
+    let (workspace, loaded) = app.open_on(ui, pattern.as_deref())?;
     let names = select::hosts(pattern.as_deref(), &loaded.inventory)?;
     let selected: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();
     if !check {

@@ -2,23 +2,30 @@
 //!
 //! Boundary: text in, hosts out; the file is read by `store`. Reference of the keys: `docs/files.md`.
 //! Next: `inventory/load.rs` reads, `inventory/vars.rs` layers values, `inventory/groups.rs` resolves membership,
-//! `inventory/connect.rs` works out how each host is reached.
+//! `inventory/connect.rs` works out how each host is reached, `inventory/one_shot.rs` adds hosts that are only named on the
+//! command line, `inventory/merge.rs` makes one of several.
 
 mod connect;
 #[cfg(test)]
 mod connect_tests;
 mod groups;
 mod load;
+mod merge;
+mod one_shot;
 #[cfg(test)]
 mod tests;
 mod vars;
 
-use std::{collections::HashMap, path::PathBuf};
+pub(super) use one_shot::aimed;
+
+use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
 use super::{
     error::{ConfigErrors, closest},
-    pattern::{Body, HostPattern, Operator, PatternError, glob, is_glob},
+    pattern::{Body, Expression, HostPattern, Operator, PatternError, glob, is_glob},
     ssh_config::Reader,
+    walk::{Fields, Walk},
+    yaml::Node,
 };
 use crate::domain::{Connection, Docker, GroupName, Host, HostName};
 
@@ -54,6 +61,19 @@ pub struct Inventory {
     groups: Vec<Group>,
     index: HashMap<HostName, usize>,
     implicit: bool,
+    /// Named for this run, so that servers may be placed on hosts it does not have.
+    named: bool,
+    /// Where each host comes from, as far as it is not `hosts.yaml`.
+    sources: HashMap<HostName, Arc<str>>,
+    /// The text of `hosts.yaml`, whose defaults hold for one-shot hosts too.
+    base: Option<Arc<Base>>,
+}
+
+/// The text of an inventory of our own.
+#[derive(Debug)]
+struct Base {
+    text: String,
+    label: String,
 }
 
 impl Inventory {
@@ -62,7 +82,36 @@ impl Inventory {
     /// # Errors
     /// Everything that is wrong in it, `label` being the file's name in the errors.
     pub fn parse(text: &str, label: &str, context: &Context) -> Result<Self, ConfigErrors> {
-        load::load(text, label, context)
+        let base = Base { text: text.to_owned(), label: label.to_owned() };
+        Ok(Self { base: Some(Arc::new(base)), ..load::load(text, label, context)? })
+    }
+
+    /// Makes hosts of a tree in the form of `hosts.yaml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it.
+    pub(super) fn of_tree(root: Rc<Node>, label: &str, context: &Context) -> Result<Self, ConfigErrors> {
+        load::load_tree(root, label, context)
+    }
+
+    /// What is wrong with the keys of one host, by the rules of `hosts.yaml`.
+    pub(super) fn trouble(fields: &Fields, context: &Context) -> Option<String> {
+        let mut walk = Walk::new("");
+        vars::Vars::read(&mut walk, fields, context);
+        let error = walk.finish(()).err()?.0.into_iter().next()?;
+        Some(error.path.map_or_else(|| error.message.clone(), |path| format!("{path}: {}", error.message)))
+    }
+
+    /// Whether it was named for this run (`--inventory`, `$MCP_INVENTORY`), in place of the workspace's `hosts.yaml`.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// Where `host` comes from: a file, an executable, a list, or `--on` for a one-shot host.
+    #[must_use]
+    pub fn source_of(&self, host: &HostName) -> &str {
+        self.sources.get(host).map_or(if self.implicit { "none" } else { super::store::HOSTS }, |source| source)
     }
 
     /// What there is without a `hosts.yaml`: this machine, as `localhost`, by a local shell.
@@ -82,7 +131,7 @@ impl Inventory {
 
     fn new(hosts: Vec<Host>, groups: Vec<Group>) -> Self {
         let index = hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
-        Self { hosts, groups, index, implicit: false }
+        Self { hosts, groups, index, implicit: false, named: false, sources: HashMap::new(), base: None }
     }
 
     /// The hosts, in the order of the file.
@@ -128,13 +177,38 @@ impl Inventory {
     /// # Errors
     /// A term without any host or group, exclusions too: a misspelt `!web-03` must not run on `web-03`. An empty result.
     pub fn select(&self, pattern: &HostPattern) -> Result<Vec<&Host>, PatternError> {
+        self.select_with(pattern, |body| self.matched(body))
+    }
+
+    /// The hosts that `pattern` selects, where a term without any host selects none instead of being wrong.
+    ///
+    /// # Errors
+    /// An empty result.
+    pub fn select_present(&self, pattern: &HostPattern) -> Result<Vec<&Host>, PatternError> {
+        self.select_with(pattern, |body| {
+            // Of several names each counts for itself: the range may be there in part.
+            let mut all = vec![false; self.hosts.len()];
+            for body in body.singles() {
+                if let Ok(matched) = self.matched(&body) {
+                    all.iter_mut().zip(matched).for_each(|(all, matched)| *all |= matched);
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    fn select_with(
+        &self,
+        pattern: &HostPattern,
+        matched: impl Fn(&Body) -> Result<Vec<bool>, PatternError>,
+    ) -> Result<Vec<&Host>, PatternError> {
         let terms = pattern.terms();
         // As in Ansible: with nothing to start from, exclusions and intersections start from all.
         let positive = terms.iter().any(|(operator, _)| *operator == Operator::Union);
         let mut selected = vec![!positive; self.hosts.len()];
         for operator in [Operator::Union, Operator::Intersection, Operator::Exclusion] {
             for (_, body) in terms.iter().filter(|(this, _)| *this == operator) {
-                let matched = self.matched(body)?;
+                let matched = matched(body)?;
                 for (selected, matched) in selected.iter_mut().zip(matched) {
                     match operator {
                         Operator::Union => *selected |= matched,
@@ -166,6 +240,12 @@ impl Inventory {
                     self.group(name, &mut matched)?;
                 }
             }
+            Body::Targets(targets) => {
+                for target in targets {
+                    self.names(&target.to_string(), &mut matched)?;
+                }
+            }
+            Body::Regex(expression) => self.regex(expression, &mut matched)?,
         }
         Ok(matched)
     }
@@ -178,7 +258,7 @@ impl Inventory {
                     (*matched, found) = (true, true);
                 }
             }
-        } else if let Some(at) = HostName::new(name).ok().and_then(|name| self.index.get(&name)) {
+        } else if let Some(at) = HostName::one_shot(name).ok().and_then(|name| self.index.get(&name)) {
             found = true;
             if let Some(matched) = matched.get_mut(*at) {
                 *matched = true;
@@ -200,6 +280,23 @@ impl Inventory {
             }
         }
         if found { Ok(()) } else { Err(self.no_match(name, true)) }
+    }
+
+    /// Hosts by regular expression, and the hosts of groups by it, both from the start of the name.
+    fn regex(&self, expression: &Expression, matched: &mut [bool]) -> Result<(), PatternError> {
+        let mut found = false;
+        for (host, matched) in self.hosts.iter().zip(matched.iter_mut()) {
+            if expression.matches(host.name.as_str()) {
+                (*matched, found) = (true, true);
+            }
+        }
+        for group in self.groups.iter().filter(|group| expression.matches(group.name.as_str())) {
+            found = true;
+            for at in &group.members {
+                matched.iter_mut().skip(*at).take(1).for_each(|matched| *matched = true);
+            }
+        }
+        if found { Ok(()) } else { Err(self.no_match(expression.as_str(), false)) }
     }
 
     fn no_match(&self, term: &str, group: bool) -> PatternError {

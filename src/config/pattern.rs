@@ -1,11 +1,17 @@
 //! Patterns that select hosts (`web-*,@prod,!web-03`) and servers (`fin*`, `finance@edge-*`).
 //!
 //! Boundary: parsing and matching; the hosts to choose from are [`Inventory`](super::inventory::Inventory)'s.
-//! Source of the grammar: Ansible's "Patterns: targeting hosts and groups", with `@` for groups and ranges written out.
+//! Source of the grammar: Ansible's "Patterns: targeting hosts and groups", with `@` for groups, ranges written out, and hosts
+//! by address as ssh takes them.
+
+mod special;
 
 use std::str::FromStr;
 
-use super::range;
+pub(crate) use special::Expression;
+use special::special;
+
+use super::{range, target::Target};
 use crate::domain::{Instance, ServerName};
 
 /// Longest pattern taken, in bytes.
@@ -55,6 +61,21 @@ pub(crate) enum Body {
     Names(Vec<String>),
     /// Names or globs of groups, without the `@`.
     Groups(Vec<String>),
+    /// `user@address:port`: hosts that need no inventory.
+    Targets(Vec<Target>),
+    /// `~expression`.
+    Regex(Expression),
+}
+
+impl Body {
+    /// The term in as many terms as it has names.
+    pub(crate) fn singles(&self) -> Vec<Self> {
+        match self {
+            Self::Names(names) => names.iter().map(|name| Self::Names(vec![name.clone()])).collect(),
+            Self::Groups(names) => names.iter().map(|name| Self::Groups(vec![name.clone()])).collect(),
+            Self::All | Self::Targets(_) | Self::Regex(_) => vec![self.clone()],
+        }
+    }
 }
 
 /// A pattern over the hosts of an inventory.
@@ -88,6 +109,14 @@ impl HostPattern {
                 Some(("&", name)) => (Operator::Intersection, name),
                 _ => (Operator::Union, term),
             };
+            if let Some(body) = special(name).map_err(|reason| match name.starts_with("ssh://") {
+                // It may hold a password.
+                true => PatternError::Syntax { text: "ssh://…".to_owned(), reason },
+                false => syntax(&reason),
+            })? {
+                terms.push((operator, body));
+                continue;
+            }
             let (group, name) = name.strip_prefix('@').map_or((false, name), |name| (true, name));
             if name.is_empty() {
                 return Err(syntax("a name is missing"));
@@ -120,6 +149,14 @@ impl HostPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The hosts it names by address (`user@address:port`) to work on, in order; exclusions are not among them.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.terms.iter().filter(|(operator, _)| *operator == Operator::Union).flat_map(|(_, body)| match body {
+            Body::Targets(targets) => targets.as_slice(),
+            _ => &[],
+        })
     }
 
     pub(crate) fn terms(&self) -> &[(Operator, Body)] {
@@ -155,7 +192,8 @@ impl NamePattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let (server, host) = text.split_once('@').map_or((text, None), |(server, host)| (server, Some(host)));
         for part in std::iter::once(server).chain(host) {
-            let wrong = part.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?".contains(*c));
+            // A host may be called by its IPv6 address.
+            let wrong = part.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?:".contains(*c));
             let reason = match wrong {
                 Some(wrong) => format!("{wrong:?} cannot stand in a name"),
                 None if part.is_empty() => "a name is missing".to_owned(),

@@ -66,9 +66,15 @@ impl Registry {
 /// The hosts that `server` is placed on, without those that have no docker.
 ///
 /// # Errors
-/// A pattern that is broken or matches nothing.
+/// A pattern that is broken or matches nothing. None with an inventory that was named for this run: there it selects nobody.
 pub fn placed(server: &Server, inventory: &Inventory) -> Result<Vec<HostName>, PatternError> {
-    let hosts = inventory.select(&HostPattern::join(&server.host)?)?;
+    let hosts = if inventory.is_named() {
+        // The source of one run need not have every host that servers are placed on.
+        let pattern = HostPattern::join(&server.host);
+        pattern.and_then(|pattern| inventory.select_present(&pattern)).unwrap_or_default()
+    } else {
+        inventory.select(&HostPattern::join(&server.host)?)?
+    };
     Ok(hosts.into_iter().filter(|host| host.docker != Docker::Absent).map(|host| host.name.clone()).collect())
 }
 
@@ -167,6 +173,7 @@ fn host(walk: &mut Walk<'_>, fields: &Fields, inventory: Option<&Inventory>) -> 
     let Some(at) = fields.get("host") else {
         return match inventory.map(Inventory::default_host) {
             Some(Some(host)) => Some(vec![host.name.as_str().to_owned()]),
+            Some(None) if inventory.is_some_and(Inventory::is_named) => None,
             Some(None) => {
                 walk.error(&fields.at, "`host` is missing; it can only be left out when the inventory has one host");
                 None
@@ -193,6 +200,7 @@ fn host(walk: &mut Walk<'_>, fields: &Fields, inventory: Option<&Inventory>) -> 
     }
     let texts: Vec<String> = patterns.iter().map(|(text, _)| text.clone()).collect();
     if let Some(inventory) = inventory
+        && !inventory.is_named()
         && whole
     {
         known(walk, &at, &patterns, &texts, inventory);

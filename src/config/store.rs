@@ -23,6 +23,7 @@ use super::{
     error::{ConfigError, ConfigErrors},
     inventory::{Context, Inventory},
     registry::{Check, Registry},
+    source::{Sourced, Sources, elsewhere},
     ssh_config::Reader,
     state::State,
     yaml::{self, LARGEST},
@@ -80,6 +81,8 @@ pub struct Environment {
     pub cwd: PathBuf,
     /// `$MCP_DIR`.
     pub mcp_dir: Option<PathBuf>,
+    /// `$MCP_INVENTORY`: one source of hosts in place of `hosts.yaml`.
+    pub mcp_inventory: Option<String>,
     /// `$XDG_CONFIG_HOME`.
     pub xdg_config_home: Option<PathBuf>,
     /// `$HOME`.
@@ -102,6 +105,7 @@ impl Environment {
         Ok(Self {
             cwd,
             mcp_dir: path("MCP_DIR"),
+            mcp_inventory: path("MCP_INVENTORY").map(|source| source.to_string_lossy().into_owned()),
             xdg_config_home: path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()),
             home: path("HOME").filter(|dir| dir.is_absolute()),
             user: user
@@ -117,6 +121,8 @@ pub struct Workspace {
     /// Named by a flag or variable, so it must be there.
     named: bool,
     lock_timeout: Duration,
+    /// Inventories in place of `hosts.yaml`.
+    sources: Option<Arc<Sources>>,
 }
 
 /// What a workspace holds.
@@ -139,7 +145,7 @@ impl Workspace {
     /// # Errors
     /// When none of them can be named.
     pub fn locate(dir_flag: Option<&Path>, environment: &Environment) -> Result<Self, StoreError> {
-        let Environment { cwd, mcp_dir, xdg_config_home, home, user } = environment;
+        let Environment { cwd, mcp_dir, xdg_config_home, home, user, .. } = environment;
         let holds = |name: &str| cwd.join(name).symlink_metadata().is_ok();
         let (dir, named) = if let Some(dir) = dir_flag.or(mcp_dir.as_deref()) {
             (cwd.join(dir), true)
@@ -152,7 +158,28 @@ impl Workspace {
         let machine = ThisMachine { home: home.clone(), user: user.clone() };
         let ssh = Reader::new(Arc::new(machine));
         let context = Context { dir, home: home.clone(), user: user.clone(), ssh };
-        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT })
+        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None })
+    }
+
+    /// Takes the hosts from `sources` in place of `hosts.yaml`.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = Some(Arc::new(sources));
+        self
+    }
+
+    /// Where the hosts come from, when it is not `hosts.yaml`.
+    #[must_use]
+    pub fn sources(&self) -> Option<&Sources> {
+        self.sources.as_deref()
+    }
+
+    /// The hosts: those of the sources, of `hosts.yaml`, or this machine.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn inventory(&self) -> Result<Inventory, ConfigErrors> {
+        inventory(&self.context, self.sources()).map(|sourced| sourced.inventory)
     }
 
     /// Waits at most `timeout` for another `mcp`, instead of 30 s.
@@ -193,7 +220,7 @@ impl Workspace {
         if self.named && !self.dir().is_dir() {
             return Err(StoreError::NoDirectory { dir: self.dir().to_owned() });
         }
-        let Files { inventory, registry, state } = read(&self.context, check);
+        let Files { inventory, registry, state } = read(&self.context, self.sources(), check);
         let (inventory, registry) = match (inventory, registry) {
             (Ok(inventory), Ok(registry)) => (inventory, registry),
             (inventory, registry) => {
@@ -201,7 +228,8 @@ impl Workspace {
                 return Err(ConfigErrors(errors.collect()).into());
             }
         };
-        let mut warnings = Vec::new();
+        let Sourced { inventory, mut warnings } = inventory;
+        warnings.extend(elsewhere(&registry, &inventory, self.sources()));
         let state = state.unwrap_or_else(|errors| {
             warnings.extend(errors.0.iter().map(|error| format!("{error}; going on without it")));
             State::default()
@@ -290,20 +318,17 @@ impl Workspace {
 
 /// The three files, each read or with its errors.
 pub(super) struct Files {
-    pub(super) inventory: Result<Inventory, ConfigErrors>,
+    pub(super) inventory: Result<Sourced, ConfigErrors>,
     pub(super) registry: Result<Registry, ConfigErrors>,
     pub(super) state: Result<State, ConfigErrors>,
 }
 
-pub(super) fn read(context: &Context, check: Check<'_>) -> Files {
+pub(super) fn read(context: &Context, sources: Option<&Sources>, check: Check<'_>) -> Files {
     let text = |name: &str| text(&context.dir.join(name), name).map_err(into_config);
-    let inventory = text(HOSTS).and_then(|text| match text {
-        Some(text) => Inventory::parse(&text, HOSTS, context),
-        None => Ok(Inventory::implicit_localhost()),
-    });
+    let inventory = inventory(context, sources);
     let registry = text(SERVERS).and_then(|text| match (text, &inventory) {
         (None, _) => Ok(Registry::default()),
-        (Some(text), Ok(inventory)) => Registry::parse(&text, SERVERS, inventory, check),
+        (Some(text), Ok(sourced)) => Registry::parse(&text, SERVERS, &sourced.inventory, check),
         (Some(text), Err(_)) => Registry::parse_without_hosts(&text, SERVERS, check),
     });
     let state =
@@ -311,7 +336,18 @@ pub(super) fn read(context: &Context, check: Check<'_>) -> Files {
     Files { inventory, registry, state }
 }
 
-fn into_config(error: StoreError) -> ConfigErrors {
+fn inventory(context: &Context, sources: Option<&Sources>) -> Result<Sourced, ConfigErrors> {
+    if let Some(sources) = sources {
+        return sources.load(context);
+    }
+    let inventory = match text(&context.dir.join(HOSTS), HOSTS).map_err(into_config)? {
+        Some(text) => Inventory::parse(&text, HOSTS, context)?,
+        None => Inventory::implicit_localhost(),
+    };
+    Ok(Sourced { inventory, warnings: Vec::new() })
+}
+
+pub(super) fn into_config(error: StoreError) -> ConfigErrors {
     match error {
         StoreError::Config(errors) => errors,
         StoreError::Io { action, path, source } => {
@@ -323,7 +359,7 @@ fn into_config(error: StoreError) -> ConfigErrors {
 }
 
 /// The text of a file; `None` when it is not there.
-fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
+pub(super) fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
     let io = |source| StoreError::Io { action: "read", path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,

@@ -58,6 +58,46 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// A scalar that no file holds, as if written without quotes.
+    pub(crate) fn scalar(text: &str) -> Rc<Self> {
+        Self::made(Value::Scalar(Scalar { text: text.to_owned(), plain: true }), 1)
+    }
+
+    /// A string that no file holds.
+    pub(crate) fn text(text: &str) -> Rc<Self> {
+        Self::made(Value::Scalar(Scalar { text: text.to_owned(), plain: false }), 1)
+    }
+
+    /// A list that no file holds.
+    pub(crate) fn list(items: Vec<Rc<Self>>) -> Rc<Self> {
+        Self::made(Value::Sequence(items), 1)
+    }
+
+    /// A mapping that no file holds.
+    pub(crate) fn mapping(entries: Vec<(String, Rc<Self>)>) -> Rc<Self> {
+        let entry = |(key, value): (String, Rc<Self>)| Entry {
+            key,
+            line: value.line,
+            span: 0..0,
+            key_span: 0..0,
+            value,
+            merged: false,
+        };
+        Self::made(Value::Mapping { entries: entries.into_iter().map(entry).collect() }, 1)
+    }
+
+    /// The same node at another line.
+    pub(crate) fn at_line(self: Rc<Self>, line: usize) -> Rc<Self> {
+        match Rc::try_unwrap(self) {
+            Ok(node) => Rc::new(Self { line, ..node }),
+            Err(shared) => shared,
+        }
+    }
+
+    fn made(value: Value, line: usize) -> Rc<Self> {
+        Rc::new(Self { line, span: 0..0, value, weight: 1 })
+    }
+
     /// Whether the value is left out (`key:`) or written `~` or `null` (YAML 1.2.2, section 10.3.2).
     pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(Scalar { text, plain: true }) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
@@ -86,11 +126,20 @@ impl Node {
 
 /// Reads the only document of `text`. Errors: one for broken YAML, or one per duplicate key and unsupported construct.
 pub(crate) fn parse(text: &str, file: &str) -> Result<Rc<Node>, ConfigErrors> {
+    build(text, Builder::new(text, file), file)
+}
+
+/// As [`parse`], by Ansible's rules: of two equal keys the later counts (both are kept), and its own tags `!vault` and
+/// `!unsafe` stand before strings.
+pub(crate) fn parse_ansible(text: &str, file: &str) -> Result<Rc<Node>, ConfigErrors> {
+    build(text, Builder::new(text, file).for_ansible(), file)
+}
+
+fn build(text: &str, mut builder: Builder<'_>, file: &str) -> Result<Rc<Node>, ConfigErrors> {
     if text.len() > LARGEST {
         let message = format!("the file has {} bytes; at most {LARGEST} are read", text.len());
         return Err(ConfigError::file(file, message).into());
     }
-    let mut builder = Builder::new(text, file);
     match builder.stream() {
         Ok(root) => ConfigErrors::none_or(builder.into_errors(), root),
         Err(error) => Err((*error).into()),

@@ -26,6 +26,28 @@ pub enum NameError {
     Character { kind: &'static str, text: String, found: char, allowed: &'static str },
 }
 
+/// Whether `text` is an IPv6 address, which a host may be called by.
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+impl HostName {
+    /// Takes the name of a host that only the command line names, as ssh would be told: `root@10.0.0.5:2222`, `[::1]:22`.
+    /// Every name of an inventory is one too. Errors: a [`NameError`] that says which character is wrong.
+    pub fn one_shot(text: impl Into<String>) -> Result<Self, NameError> {
+        let text = text.into();
+        let plain: String = text.chars().map(|c| if "@:[]%+\\$".contains(c) { '.' } else { c }).collect();
+        match text.chars().next() {
+            Some('[' | ':' | '_') => validate("host", plain.trim_start_matches(['.', '_']), HOST_EXTRA, HOST_ALLOWED)?,
+            _ => validate("host", &plain, HOST_EXTRA, HOST_ALLOWED)?,
+        }
+        Ok(Self(text))
+    }
+}
+
+const HOST_EXTRA: &[char] = &['.', '_', '-'];
+const HOST_ALLOWED: &str = "'.', '_' and '-'";
+
 fn validate(kind: &'static str, text: &str, extra: &[char], allowed: &'static str) -> Result<(), NameError> {
     let Some(first) = text.chars().next() else { return Err(NameError::Empty { kind }) };
     if text.len() > LONGEST {
@@ -41,7 +63,7 @@ fn validate(kind: &'static str, text: &str, extra: &[char], allowed: &'static st
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $kind:literal, $extra:expr, $allowed:literal) => {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $extra:expr, $allowed:expr, $also:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -51,7 +73,10 @@ macro_rules! name {
             /// Takes `text` as a name. Errors: a [`NameError`] that says which character is wrong.
             pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
                 let text = text.into();
-                validate($kind, &text, $extra, $allowed)?;
+                let also: fn(&str) -> bool = $also;
+                if !also(&text) {
+                    validate($kind, &text, $extra, $allowed)?;
+                }
                 Ok(Self(text))
             }
 
@@ -91,16 +116,16 @@ macro_rules! name {
 }
 
 name!(
-    /// A host as the inventory calls it; letters, digits, `.`, `_`, `-`.
-    HostName, "host", &['.', '_', '-'], "'.', '_' and '-'"
+    /// A host as the inventory calls it: letters, digits, `.`, `_`, `-`, or an IPv6 address.
+    HostName, "host", HOST_EXTRA, HOST_ALLOWED, is_ipv6
 );
 name!(
     /// A group of hosts; letters, digits, `.`, `_`, `-`.
-    GroupName, "group", &['.', '_', '-'], "'.', '_' and '-'"
+    GroupName, "group", &['.', '_', '-'], "'.', '_' and '-'", |_| false
 );
 name!(
     /// A registered MCP server; letters, digits, `.`, `_`, `-`: what docker takes as a container's name.
-    ServerName, "server", &['.', '_', '-'], "'.', '_' and '-'"
+    ServerName, "server", &['.', '_', '-'], "'.', '_' and '-'", |_| false
 );
 
 /// One server on one host, written `server@host`: what is started, stopped and reported.

@@ -9,7 +9,7 @@ use super::{
 use std::cell::RefCell;
 
 use crate::{
-    config::{self, inventory::Inventory, store::Workspace},
+    config::{self, store::Workspace},
     domain::{Connection, Host, Server, plural},
 };
 
@@ -27,12 +27,8 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
         check_strings(server)
     };
     let mut findings: Vec<Finding> =
-        config::check(workspace.context(), &gather).into_iter().map(|error| wrong(error.to_string())).collect();
-    let hosts = std::fs::read_to_string(workspace.dir().join("hosts.yaml"));
-    let inventory = match &hosts {
-        Ok(text) => Inventory::parse(text, "hosts.yaml", workspace.context()).ok(),
-        Err(_) => Some(Inventory::implicit_localhost()),
-    };
+        config::check(workspace, &gather).into_iter().map(|error| wrong(error.to_string())).collect();
+    let inventory = workspace.inventory().ok();
     if let Some(inventory) = inventory {
         findings.extend(
             conflicts(&servers.borrow(), &inventory)

@@ -39,6 +39,8 @@ pub struct HostRow {
     pub docker: Option<String>,
     /// How many instances are placed on it.
     pub instances: usize,
+    /// Where it comes from: `hosts.yaml`, another inventory's file or executable, `--on`, or `none` for the implicit localhost.
+    pub source: String,
 }
 
 /// Where a host is reached, for people.
@@ -52,7 +54,8 @@ pub fn target_of(host: &Host) -> String {
 }
 
 fn endpoint_target(endpoint: &SshEndpoint) -> String {
-    format!("{}@{}:{}", endpoint.user, endpoint.address, endpoint.port)
+    let SshEndpoint { user, address, port, .. } = endpoint;
+    if address.contains(':') { format!("{user}@[{address}]:{port}") } else { format!("{user}@{address}:{port}") }
 }
 
 /// The inventory's hosts among `hosts`.
@@ -78,6 +81,7 @@ pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<
                 Docker::Absent => None,
             },
             instances: instances.iter().filter(|i| i.host == host.name).count(),
+            source: inventory.source_of(&host.name).to_owned(),
         })
         .collect()
 }

@@ -7,6 +7,7 @@ use crate::{
     config::{
         edit::{self, Value},
         inventory::Inventory,
+        pattern::HostPattern,
         registry::{Registry, placed},
         state::State,
         store::{StoreError, Workspace},
@@ -94,7 +95,9 @@ fn write(
     server: &Server,
     change: impl FnOnce(&str, &Registry) -> Result<String, CommandError>,
 ) -> Result<(), CommandError> {
-    placed(server, inventory).map_err(|e| {
+    // Here a host that a source of this run does not have is a typing error.
+    let strict = HostPattern::join(&server.host).and_then(|pattern| inventory.select(&pattern).map(|_| ()));
+    strict.and_then(|()| placed(server, inventory)).map_err(|e| {
         CommandError::usage(format!("cannot place {}", server.name)).because(&e).hint("see `mcp hosts list`")
     })?;
     workspace

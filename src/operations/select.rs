@@ -74,6 +74,10 @@ pub fn select<'a>(
             return Err(CommandError::usage(format!("no server has the tag {tag:?}")).hint("see tags in servers.yaml"));
         }
     }
+    if let Some(stranger) = selection.on.as_deref().and_then(|on| stranger(on, inventory)) {
+        return Err(CommandError::usage(format!("no server is placed on {stranger}: it is no host of the inventory"))
+            .hint("servers run on hosts of the inventory: see `mcp hosts list`, or add one with `mcp hosts add`"));
+    }
     let limit = hosts(selection.on.as_deref(), inventory)?;
     let everything = registry.instances(inventory);
     for (pattern, text) in patterns.iter().zip(&selection.names) {
@@ -119,6 +123,13 @@ pub fn hosts(on: Option<&str>, inventory: &Inventory) -> Result<BTreeSet<HostNam
         return Err(CommandError::usage(format!("--on {text} leaves no host")));
     }
     Ok(selected)
+}
+
+/// The first host that `on` names by address (`root@10.0.0.5:2222`) and the inventory does not have.
+fn stranger(on: &str, inventory: &Inventory) -> Option<String> {
+    let pattern = HostPattern::parse(on).ok()?;
+    let is_known = |name: &String| HostName::one_shot(name).is_ok_and(|name| inventory.get(&name).is_some());
+    pattern.targets().map(ToString::to_string).find(|name| !is_known(name))
 }
 
 fn unknown(text: &str, pattern: &NamePattern, registry: &Registry, everything: &[Instance]) -> CommandError {

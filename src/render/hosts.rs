@@ -17,10 +17,10 @@ impl Ui {
                 .map(|r| {
                     vec![
                         r.name.to_string(),
-                        if r.jump.is_empty() {
-                            r.target.clone()
-                        } else {
-                            format!("{} via {}", r.target, r.jump.join(","))
+                        match (&r.refused, r.jump.as_slice()) {
+                            (Some(reason), _) => sanitise::line(&format!("refused: {reason}")).into_owned(),
+                            (None, []) => r.target.clone(),
+                            (None, jump) => format!("{} via {}", r.target, jump.join(",")),
                         },
                         r.groups.join(","),
                         r.docker.clone().unwrap_or_else(|| "-".to_owned()),

@@ -20,7 +20,7 @@ use crate::{
         graph, range,
         ssh_config::{Choice, Config},
         walk::{At, Fields, Walk, kind},
-        yaml::{self, Value},
+        yaml::{self, Node, Value},
     },
     domain::{Connection, Host, HostName},
 };
@@ -42,7 +42,11 @@ struct RawHosts {
 }
 
 pub(super) fn load(text: &str, label: &str, context: &Context) -> Result<Inventory, ConfigErrors> {
-    let root = yaml::parse(text, label)?;
+    load_tree(yaml::parse(text, label)?, label, context)
+}
+
+/// Loads a tree, which need not have been a text: hosts of other sources take the same way.
+pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Result<Inventory, ConfigErrors> {
     let mut walk = Walk::new(label);
     let Some(fields) = walk.document(root, &["version", "ssh_config", "defaults", "hosts", "groups"]) else {
         return walk.finish(Inventory::new(Vec::new(), Vec::new()));

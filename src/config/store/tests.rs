@@ -15,6 +15,7 @@ fn environment(cwd: &Path) -> Environment {
     Environment {
         cwd: cwd.to_owned(),
         mcp_dir: None,
+        mcp_inventory: None,
         xdg_config_home: None,
         home: Some(cwd.join("home")),
         user: "ana".into(),
@@ -126,7 +127,7 @@ fn errors_of_both_files_come_together_and_the_broken_inventory_does_not_hide_the
     let error = load(&workspace).unwrap_err().to_string();
     assert_eq!(error.lines().count(), 3, "{error}");
     assert!(!error.contains("no host or group"), "the host is not judged without an inventory: {error}");
-    let all = crate::config::check(workspace.context(), &|_| Vec::new());
+    let all = crate::config::check(&workspace, &|_| Vec::new());
     assert_eq!(all.iter().map(|error| error.file.as_str()).collect::<Vec<_>>(), [HOSTS, SERVERS, SERVERS, STATE]);
 }
 

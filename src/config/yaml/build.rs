@@ -50,6 +50,8 @@ pub(super) struct Builder<'a> {
     path: Vec<String>,
     errors: Vec<ConfigError>,
     nodes: usize,
+    /// Reads as Ansible does.
+    ansible: bool,
 }
 
 type Fatal = Box<ConfigError>;
@@ -65,7 +67,12 @@ impl<'a> Builder<'a> {
             path: Vec::new(),
             errors: Vec::new(),
             nodes: 0,
+            ansible: false,
         }
+    }
+
+    pub(super) fn for_ansible(self) -> Self {
+        Self { ansible: true, ..self }
     }
 
     /// Duplicate keys and tags: wrong, but no reason to stop reading.
@@ -158,7 +165,8 @@ impl<'a> Builder<'a> {
     /// Whether the tag says string. Other tags could change a value's meaning unseen, so they are refused.
     fn tag(&mut self, tag: Option<&Tag>, line: usize) -> bool {
         let Some(tag) = tag else { return false };
-        let string = tag.is_yaml_core_schema() && tag.suffix == "str";
+        let ansibles = self.ansible && matches!(tag.suffix.as_str(), "vault" | "vault-encrypted" | "unsafe");
+        let string = ansibles || (tag.is_yaml_core_schema() && tag.suffix == "str");
         if !string {
             let error = self.error(line, format!("the tag {}{} is not supported", tag.handle, tag.suffix));
             self.errors.push(*error);
@@ -211,7 +219,9 @@ impl<'a> Builder<'a> {
             let key_span = self.offsets.range(span);
             self.count(1, key_line)?;
             self.path.push(segment(&key, self.path.is_empty()));
-            if let Some(first) = lines.insert(key.clone(), key_line) {
+            if let Some(first) = lines.insert(key.clone(), key_line)
+                && !self.ansible
+            {
                 let message = format!("the key {key:?} is here twice; the first is on line {first}");
                 let error = self.error(key_line, message);
                 self.errors.push(*error);

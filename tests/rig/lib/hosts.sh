@@ -65,6 +65,7 @@ write_workspace() {
   {
     cat <<END
 version: 1
+ssh_config: none
 defaults:
   user: root
   port: $PORT
