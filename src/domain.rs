@@ -3,6 +3,7 @@
 //! Boundary: values and their validation only; no files, sockets, clocks or terminals.
 //! Next: `docker` reads and writes docker's language in these words; `config` loads them from YAML.
 
+pub mod fold;
 mod host;
 mod name;
 mod server;

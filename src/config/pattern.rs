@@ -76,7 +76,12 @@ impl HostPattern {
             return Err(PatternError::Syntax { text, reason: format!("it is longer than {LONGEST} bytes") });
         }
         let mut terms = Vec::new();
-        for term in text.split(',') {
+        let mut in_brackets = false;
+        let between_terms = |c: char| {
+            in_brackets = c == '[' || (in_brackets && c != ']');
+            c == ',' && !in_brackets
+        };
+        for term in text.split(between_terms) {
             let term = term.trim();
             let (operator, name) = match term.split_at_checked(1) {
                 Some(("!", name)) => (Operator::Exclusion, name),
@@ -87,7 +92,7 @@ impl HostPattern {
             if name.is_empty() {
                 return Err(syntax("a name is missing"));
             }
-            if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?[]:".contains(*c)) {
+            if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?[]:,".contains(*c)) {
                 return Err(syntax(&format!("{wrong:?} cannot stand in {name:?}")));
             }
             let body = match name {

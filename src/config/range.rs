@@ -1,6 +1,8 @@
-//! Ranges in names and addresses as Ansible writes them: `web-[01:20]`, `db-[a:f]`, `rack[1:9:2]-[a:c]`.
+//! Ranges in names and addresses as Ansible writes them: `web-[01:20]`, `db-[a:f]`, `rack[1:9:2]-[a:c]`; and as
+//! [`domain::fold`](crate::domain::fold) writes them: `web-[01-20,23]`.
 //!
-//! Boundary: text to texts. Source of the format: Ansible's inventory guide, "Adding ranges of hosts".
+//! Boundary: text to texts. Source of the formats: Ansible's inventory guide, "Adding ranges of hosts"; ClusterShell's guide,
+//! "Node sets".
 
 /// Most names one inventory holds.
 pub(crate) const MOST: usize = 100_000;
@@ -19,7 +21,7 @@ pub(crate) fn expand(text: &str) -> Result<Vec<String>, String> {
         if before.contains(']') {
             return Err(format!("bad range in {text:?}: `]` has no `[`"));
         }
-        let items = items(range).map_err(|reason| format!("bad range [{range}] in {text:?}: {reason}"))?;
+        let items = list(range).map_err(|reason| format!("bad range [{range}] in {text:?}: {reason}"))?;
         if expanded.len().saturating_mul(items.len()) > MOST {
             return Err(format!("the range {text:?} stands for more than {MOST} names"));
         }
@@ -34,6 +36,24 @@ pub(crate) fn expand(text: &str) -> Result<Vec<String>, String> {
         name.push_str(rest);
     }
     Ok(expanded)
+}
+
+/// The items of `01:20`, or of each part of `01-20,23`.
+fn list(range: &str) -> Result<Vec<String>, String> {
+    if range.contains(':') || !range.contains(['-', ',']) {
+        return items(range);
+    }
+    let mut all = vec![];
+    for part in range.split(',') {
+        match part.split_once('-') {
+            Some((start, end)) => all.extend(items(&format!("{start}:{end}"))?),
+            None => all.extend(items(&format!("{part}:{part}"))?),
+        }
+        if all.len() > MOST {
+            return Err(format!("it stands for more than {MOST} names"));
+        }
+    }
+    Ok(all)
 }
 
 fn items(range: &str) -> Result<Vec<String>, String> {
@@ -98,6 +118,8 @@ mod tests {
             ("n[01:06:2]", "n01 n03 n05"),
             ("r[1:2]-[a:b]", "r1-a r1-b r2-a r2-b"),
             ("[1:1]", "1"),
+            ("w[08-10,12]", "w08 w09 w10 w12"),
+            ("w[1,3]-[a-b]", "w1-a w1-b w3-a w3-b"),
         ] {
             assert_eq!(expand(text).map(|names| names.join(" ")), Ok(names.to_owned()), "{text}");
         }
@@ -118,12 +140,37 @@ mod tests {
             ("w[1:2:3:4]", "write it"),
             ("w[:5]", "numbers or single letters"),
             ("w[-1:5]", "numbers or single letters"),
+            ("w[-1]", "numbers or single letters"),
+            ("w[1-3:5]", "numbers or single letters"),
+            ("w[1,]", "numbers or single letters"),
+            ("w[0-99999,0-99999]", "more than"),
             ("w[0:999999999]", "more than"),
             ("w[0:999][0:999]", "more than"),
             ("w[0:99999999999999999999]", "numbers or single letters"),
         ] {
             let error = expand(text).err().unwrap_or_default();
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn folded_names_expand_to_the_same_names(
+            names in proptest::collection::btree_set("(web|r)-?[0-2]?[0-9]{1,2}(-[a-c]?0?[0-9])?", 0..60)
+        ) {
+            let folded = crate::domain::fold::fold(names.iter().map(String::as_str));
+            let pattern = crate::config::pattern::HostPattern::parse(&folded);
+            let expanded: Vec<String> = match (&pattern, folded.is_empty()) {
+                (_, true) => vec![],
+                (Ok(pattern), _) => pattern.terms().iter().flat_map(|(_, body)| match body {
+                    crate::config::pattern::Body::Names(names) => names.clone(),
+                    other => panic!("{other:?}"),
+                }).collect(),
+                (Err(error), _) => panic!("{folded}: {error}"),
+            };
+            let set: std::collections::BTreeSet<String> = expanded.iter().cloned().collect();
+            proptest::prop_assert_eq!(expanded.len(), set.len(), "{}", folded);
+            proptest::prop_assert_eq!(set, names, "{}", folded);
         }
     }
 }
