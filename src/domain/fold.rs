@@ -56,30 +56,36 @@ fn pieces(name: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// Names that are alike but for the number at one place, which stands in the first as `Number(0, "")`.
+struct Group<'a> {
+    name: Vec<Piece<'a>>,
+    numbers: Vec<(u64, &'a str)>,
+}
+
 /// Merges the names that differ at `place` alone and have a number there.
 fn fold_place(names: Vec<Vec<Piece<'_>>>, place: usize) -> Vec<Vec<Piece<'_>>> {
-    let mut groups: Vec<(Vec<Piece<'_>>, Vec<(u64, &str)>)> = vec![];
+    let mut groups: Vec<Group<'_>> = vec![];
     let mut known: HashMap<Vec<Piece<'_>>, usize> = HashMap::new();
     for mut name in names {
         let number = match name.get(place) {
             Some(Piece::Number(value, digits)) => (*value, *digits),
             _ => {
-                groups.push((name, vec![]));
+                groups.push(Group { name, numbers: vec![] });
                 continue;
             }
         };
         name[place] = Piece::Number(0, "");
         match known.get(&name) {
-            Some(group) => groups[*group].1.push(number),
+            Some(group) => groups[*group].numbers.push(number),
             None => {
                 known.insert(name.clone(), groups.len());
-                groups.push((name, vec![number]));
+                groups.push(Group { name, numbers: vec![number] });
             }
         }
     }
     groups
         .into_iter()
-        .map(|(mut name, mut numbers)| {
+        .map(|Group { mut name, mut numbers }| {
             numbers.sort_unstable();
             match numbers.as_slice() {
                 [] => {}
