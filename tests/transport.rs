@@ -15,5 +15,7 @@ mod exec;
 mod host_keys;
 #[path = "transport/local.rs"]
 mod local;
+#[path = "transport/pipe.rs"]
+mod pipe;
 #[path = "transport/sshd.rs"]
 mod sshd;

@@ -5,13 +5,18 @@
 //! Next: `ssh` does the same for other machines.
 
 use std::{
+    cell::Cell,
+    hash::{BuildHasher, RandomState},
     io::{self, Read, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,13 +28,19 @@ use rustix::{
 };
 
 use super::{
-    Connector, End, Limits, OUTPUT_LIMIT, Output, Phase, Remote, ShellScript, Stream, TransportError,
-    TransportErrorKind,
+    AFTERMATH, Connector, End, Input, Limits, OUTPUT_LIMIT, Output, Phase, Remote, ShellScript, Stream, TransportError,
+    TransportErrorKind, input::Feed, tied,
 };
 use crate::domain::Host;
 
 /// How long the shell may take to be reaped once its pipes are closed, between two looks.
 const REAP_PAUSE: Duration = Duration::from_millis(2);
+
+/// Time that a piped script's processes get to end by themselves before they are killed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How often a piped script is looked at when it says nothing.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs every script on this machine, whatever the host is called.
 #[derive(Debug, Default, Clone, Copy)]
@@ -68,6 +79,16 @@ impl Remote for LocalRemote {
             other => other,
         }
     }
+
+    fn pipe(
+        &mut self,
+        script: &ShellScript,
+        input: Option<&dyn Input>,
+        limits: &Limits<'_>,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError> {
+        Group::spawn_piped(script, input, limits)?.run(limits, Some(limits.deadline), sink)
+    }
 }
 
 /// Appends `bytes` to `kept` up to [`OUTPUT_LIMIT`]; true when some were dropped.
@@ -84,19 +105,34 @@ const TIED: &str = r#"mcp_text=$mcp_script; unset mcp_script; exec 3<&0 </dev/nu
 exec 3<&-; wait $mcp_run"#;
 
 /// A shell and everything it started. Dropping it kills what is left and reaps the shell.
-struct Group {
+struct Group<'a> {
     child: Child,
     /// The group's id while the shell is not reaped: afterwards the number may belong to somebody else.
     id: Arc<Mutex<Option<Pid>>>,
     /// What is still to be written to the shell's stdin.
-    unwritten: Vec<u8>,
-    /// The end of a pipe that closes when this process ends, however it does: the group's watcher reads the other end.
-    _tie: Option<ChildStdin>,
+    feed: Feed<'a>,
+    /// The shell's stdin. It closes when this process ends, however it does: the watcher of a tied group reads the other end.
+    stdin: Option<ChildStdin>,
+    /// Stdin stays open when everything is written, and the shell is told to end before it is killed.
+    kind: Kind,
+    /// Whether it was told to end: a second time would end what it does about the first.
+    told: Arc<AtomicBool>,
     /// The script's other processes may outlive the shell only when it ended by itself and was not a stream.
     kill_on_drop: bool,
 }
 
-impl Group {
+/// What a group's stdin is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The script, if anything; it is closed behind it.
+    Plain,
+    /// The tie alone.
+    Tied,
+    /// The script, its input, and then the tie.
+    Piped,
+}
+
+impl<'a> Group<'a> {
     fn spawn(script: &ShellScript, limits: &Limits<'_>) -> Result<Self, TransportError> {
         (limits.phase)(Phase::Exec);
         let mut command = Command::new("sh");
@@ -108,7 +144,7 @@ impl Group {
         } else {
             command.arg("-c").arg(&script.text).stdin(Stdio::null());
         }
-        Self::begin(command, unwritten, false)
+        Self::begin(command, Feed::new(unwritten, None), Kind::Plain)
     }
 
     /// A group that does not outlive this process, as a stream must not, even when this process is killed.
@@ -117,15 +153,31 @@ impl Group {
         let mut command = Command::new("sh");
         // The script travels in the environment, which other users cannot read, because stdin is the tie.
         command.args(["-c", TIED]).env("mcp_script", &script.text).stdin(Stdio::piped());
-        Self::begin(command, Vec::new(), true)
+        Self::begin(command, Feed::empty(), Kind::Tied)
     }
 
-    fn begin(mut command: Command, unwritten: Vec<u8>, tied: bool) -> Result<Self, TransportError> {
+    /// A group that reads `input` and does not outlive this process before it has ended by itself.
+    fn spawn_piped(
+        script: &ShellScript,
+        input: Option<&'a dyn Input>,
+        limits: &Limits<'_>,
+    ) -> Result<Self, TransportError> {
+        (limits.phase)(Phase::Exec);
+        let nonce = format!("mcp-{:016x}", RandomState::new().hash_one(Instant::now()));
+        let size = input.map_or(0, Input::size);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(tied::script_from_stdin(&nonce) + &tied::run(size, "")).stdin(Stdio::piped());
+        let first = format!("{}\n#{nonce}\n", script.text).into_bytes();
+        Self::begin(command, Feed::new(first, input), Kind::Piped)
+    }
+
+    fn begin(mut command: Command, feed: Feed<'a>, kind: Kind) -> Result<Self, TransportError> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().map_err(local)?;
         let id = Arc::new(Mutex::new(Pid::from_raw(child.id().cast_signed())));
-        let tie = if tied { child.stdin.take() } else { None };
-        let group = Self { child, id, unwritten, _tie: tie, kill_on_drop: true };
+        // Child::wait would close it before the shell is reaped.
+        let stdin = child.stdin.take();
+        let group = Self { child, id, feed, stdin, kind, told: Arc::default(), kill_on_drop: true };
         for fd in group.pipes().into_iter().flatten() {
             fcntl_getfl(fd)
                 .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
@@ -137,7 +189,7 @@ impl Group {
     /// Stdin, stdout and stderr, as far as they are open.
     fn pipes(&self) -> [Option<BorrowedFd<'_>>; 3] {
         [
-            self.child.stdin.as_ref().map(AsFd::as_fd),
+            self.stdin.as_ref().map(AsFd::as_fd),
             self.child.stdout.as_ref().map(AsFd::as_fd),
             self.child.stderr.as_ref().map(AsFd::as_fd),
         ]
@@ -151,23 +203,40 @@ impl Group {
     ) -> Result<End, TransportError> {
         let id = Arc::clone(&self.id);
         // Killing the group closes its ends of the pipes, which wakes the poll below.
-        let _guard = limits.cancel.on_abandon(move || kill(&id));
+        let told = (self.kind == Kind::Piped).then(|| Arc::clone(&self.told));
+        let _guard = limits.cancel.on_abandon(move || match &told {
+            Some(told) => tell(&id, told),
+            None => kill(&id, Signal::KILL),
+        });
         let mut buffer = vec![0; 64 * 1024];
+        let heard = Cell::new(Instant::now());
+        let mut sink = |stream, bytes: &[u8]| {
+            heard.set(Instant::now());
+            sink(stream, bytes)
+        };
         while self.child.stdout.is_some() || self.child.stderr.is_some() {
             check(limits, deadline)?;
             self.wait_ready(deadline)?;
-            self.feed();
+            self.feed()?;
+            // Asked before the last read, so that nothing the script said is missed.
+            let is_over = self.kind == Kind::Piped && heard.get().elapsed() >= AFTERMATH && self.has_exited()?;
             if !read_ready(&mut self.child.stdout, &mut buffer, |bytes| sink(Stream::Stdout, bytes))?
                 || !read_ready(&mut self.child.stderr, &mut buffer, |bytes| sink(Stream::Stderr, bytes))?
             {
                 return Ok(End::Stopped);
             }
+            if is_over && heard.get().elapsed() >= AFTERMATH {
+                // Somebody in the background holds the output open and says nothing.
+                break;
+            }
         }
-        self.child.stdin = None;
+        if self.kind == Kind::Plain {
+            self.stdin = None;
+        }
         self.wait_exited(limits, deadline)?;
         if deadline.is_none() {
             // A stream leaves nothing behind. The unreaped shell still holds the group's number.
-            kill(&self.id);
+            kill(&self.id, Signal::KILL);
         }
         self.kill_on_drop = false;
         let end = self.reap().map(end_of).map_err(local)?;
@@ -185,9 +254,10 @@ impl Group {
             .into_iter()
             .flatten()
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-            .chain(stdin.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)))
+            .chain(stdin.filter(|_| !self.feed.is_done()).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)))
             .collect();
-        let timeout = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+        let look = if self.kind == Kind::Piped { LOOK } else { Duration::MAX };
+        let timeout = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now()).min(look)));
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(local(errno.into())),
@@ -195,31 +265,55 @@ impl Group {
     }
 
     /// Writes what the shell takes of its script. A shell that ended early is seen by its exit, not here.
-    fn feed(&mut self) {
-        let Some(stdin) = self.child.stdin.as_mut() else { return };
-        while !self.unwritten.is_empty() {
-            match stdin.write(&self.unwritten) {
-                Ok(written) => drop(self.unwritten.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+    fn feed(&mut self) -> Result<(), TransportError> {
+        let Some(stdin) = self.stdin.as_mut() else { return Ok(()) };
+        while !self.feed.is_done() {
+            match stdin.write(self.feed.chunk()?) {
+                Ok(written) => self.feed.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.unwritten.clear(),
+                Err(_) => self.feed.clear(),
             }
         }
-        self.child.stdin = None;
+        if self.kind == Kind::Plain {
+            self.stdin = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the shell has ended; it is not reaped by this.
+    fn has_exited(&self) -> Result<bool, TransportError> {
+        let Some(pid) = *self.id.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(true) };
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT) {
+            Ok(None) | Err(Errno::INTR) => Ok(false),
+            Ok(Some(_)) => Ok(true),
+            Err(errno) => Err(local(errno.into())),
+        }
     }
 
     /// Waits for the shell's end without reaping it.
     fn wait_exited(&self, limits: &Limits<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
-        let Some(pid) = *self.id.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        loop {
-            match waitid(WaitId::Pid(pid), options) {
-                Ok(None) | Err(Errno::INTR) => {}
-                Ok(Some(_)) => return Ok(()),
-                Err(errno) => return Err(local(errno.into())),
-            }
+        while !self.has_exited()? {
             check(limits, deadline)?;
             std::thread::sleep(REAP_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Tells everybody to end and hears them out: a trap may have something to tidy up.
+    fn terminate(&mut self) {
+        tell(&self.id, &self.told);
+        let until = Instant::now() + GRACE;
+        let mut buffer = vec![0; 64 * 1024];
+        self.feed.clear();
+        while (self.child.stdout.is_some() || self.child.stderr.is_some()) && Instant::now() < until {
+            let ready = self.wait_ready(Some(until)).and_then(|()| {
+                read_ready(&mut self.child.stdout, &mut buffer, |_| true)?;
+                read_ready(&mut self.child.stderr, &mut buffer, |_| true)
+            });
+            if ready.is_err() {
+                break;
+            }
         }
     }
 
@@ -230,19 +324,28 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for Group<'_> {
     fn drop(&mut self) {
         if self.kill_on_drop {
-            kill(&self.id);
+            if self.kind == Kind::Piped {
+                self.terminate();
+            }
+            kill(&self.id, Signal::KILL);
             let _ = self.reap();
         }
     }
 }
 
-fn kill(id: &Mutex<Option<Pid>>) {
+fn tell(id: &Mutex<Option<Pid>>, told: &AtomicBool) {
+    if !told.swap(true, Ordering::SeqCst) {
+        kill(id, Signal::TERM);
+    }
+}
+
+fn kill(id: &Mutex<Option<Pid>>, signal: Signal) {
     if let Some(pid) = *id.lock().unwrap_or_else(PoisonError::into_inner) {
         // Fails only when nobody is left to kill.
-        let _ = kill_process_group(pid, Signal::KILL);
+        let _ = kill_process_group(pid, signal);
     }
 }
 

@@ -1,0 +1,39 @@
+//! Shell text that runs a script with a given part of its own standard input, and takes the script with it when that ends.
+//!
+//! Boundary: pure text for any POSIX `sh`. Next: `ssh` and `local` run it and keep its standard input open until the script
+//! has ended, so that a lost connection, a deadline or a killed `mcp` leaves nothing behind.
+
+/// Reads `$mcp_script` line by line up to `#nonce`, so that what follows on standard input stays there. A script that was
+/// cut short does not run at all.
+pub(super) fn script_from_stdin(nonce: &str) -> String {
+    format!(
+        "mcp_script=; mcp_newline=$(printf \"\\nx\"); mcp_newline=${{mcp_newline%x}}; mcp_whole=; \
+         while IFS= read -r mcp_line; do [ \"$mcp_line\" = \"#{nonce}\" ] && mcp_whole=1 && break; \
+         mcp_script=$mcp_script$mcp_line$mcp_newline; done; [ \"$mcp_whole\" ] || exit 125; "
+    )
+}
+
+/// Runs `$mcp_script` with the next `size` bytes of standard input as its own, does `at_end` and exits with the script's code.
+///
+/// When standard input ends before the script does, the whole session (or process group) is told to end and a second later
+/// killed. What a script that ended by itself left in the background stays: then the shell, `$$`, is gone.
+/// `head -c` is in no standard but on every system with docker: GNU, busybox, toybox, BSD.
+pub(super) fn run(size: u64, at_end: &str) -> String {
+    let watch = |until: &str| {
+        let kill = "kill -0 $$ && { kill -TERM 0; sleep 1; kill -KILL 0; }";
+        format!("{{ trap \"\" TERM; {until}; {kill}; }} >/dev/null 2>&1 &")
+    };
+    // Not before the input was read: there is but one reader of a stream.
+    let end = watch("cat <&3");
+    let script = "(eval \"$mcp_script\") 3<&-";
+    let begin = if size == 0 {
+        format!("{script} & mcp_run=$!; {end}")
+    } else {
+        // Until then the end of sshd's (or mcp's) process is waited for: `head` does not see the end of its input while the
+        // script leaves its own unread.
+        let parent = watch("while kill -0 $$ && kill -0 $PPID; do sleep 1; done");
+        let feed = format!("{parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
+        format!("( {{ {feed} }} 2>/dev/null | {script} ) & mcp_run=$!;")
+    };
+    format!("exec 3<&0 </dev/null; {begin} exec 3<&-; wait $mcp_run; mcp_code=$?; {at_end}exit $mcp_code")
+}
