@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod doctor;
 mod edit;
+mod exec;
 mod get;
 mod hosts;
 mod init;
@@ -38,6 +39,7 @@ pub enum Command {
     Get(get::GetArgs),
     #[command(visible_alias = "logs")]
     Log(log::LogArgs),
+    Exec(exec::ExecArgs),
     Add(add::AddArgs),
     #[command(visible_alias = "rm")]
     Remove(remove::RemoveArgs),
@@ -63,6 +65,7 @@ impl Command {
             Self::List(args) => list::run(app, ui, args),
             Self::Get(args) => get::run(app, ui, args),
             Self::Log(args) => log::run(app, ui, args),
+            Self::Exec(args) => exec::run(app, ui, args),
             Self::Add(args) => add::run(app, ui, args),
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),

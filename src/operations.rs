@@ -8,6 +8,7 @@ pub mod check;
 mod context;
 pub mod doctor;
 pub mod dry_run;
+pub mod exec;
 pub mod forget;
 pub mod get;
 pub mod hosts;

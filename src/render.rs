@@ -4,6 +4,7 @@
 
 mod change;
 mod error;
+mod exec;
 mod get;
 mod hosts;
 mod log;
@@ -15,6 +16,7 @@ mod table;
 mod ui;
 mod words;
 
+pub use exec::{ExecPrinter, Gathered};
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
 pub use ui::{Format, Ui};

@@ -32,8 +32,9 @@ pub(super) fn run(size: u64, at_end: &str) -> String {
         // Until then the end of sshd's (or mcp's) process is waited for: `head` does not see the end of its input while the
         // script leaves its own unread.
         let parent = watch("while kill -0 $$ && kill -0 $PPID; do sleep 1; done");
-        let feed = format!("{parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
-        format!("( {{ {feed} }} 2>/dev/null | {script} ) & mcp_run=$!;")
+        // By `exec`: around a group of commands some shells keep a copy of the stream, which would hold it open.
+        let feed = format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
+        format!("( {{ {feed} }} | {script} ) & mcp_run=$!;")
     };
     format!("exec 3<&0 </dev/null; {begin} exec 3<&-; wait $mcp_run; mcp_code=$?; {at_end}exit $mcp_code")
 }
