@@ -33,7 +33,8 @@ pub(super) fn run(size: u64, at_end: &str) -> String {
         // script leaves its own unread.
         let parent = watch("while kill -0 $$ && kill -0 $PPID; do sleep 1; done");
         // By `exec`: around a group of commands some shells keep a copy of the stream, which would hold it open.
-        let feed = format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
+        let feed =
+            format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
         format!("( {{ {feed} }} | {script} ) & mcp_run=$!;")
     };
     format!("exec 3<&0 </dev/null; {begin} exec 3<&-; wait $mcp_run; mcp_code=$?; {at_end}exit $mcp_code")

@@ -42,9 +42,12 @@ impl Sshd {
         let path = |name: &str| directory.path().join(name);
         let address = format!("127.0.77.{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let port = TcpListener::bind((&*address, 0)).unwrap().local_addr().unwrap().port();
+        // Of two values sshd takes the first.
+        let listens = if configuration.contains("ListenAddress ") { "" } else { &format!("ListenAddress {address}\n") };
+        let startups = if configuration.contains("MaxStartups ") { "" } else { "MaxStartups 200\n" };
         let mut text = format!(
-            "ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 200\nLogLevel VERBOSE\n\
+            "{listens}{startups}Port {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
              AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n{configuration}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),
