@@ -6,6 +6,7 @@ mod add;
 mod app;
 mod check;
 mod completions;
+mod copy;
 mod doctor;
 mod edit;
 mod exec;
@@ -40,6 +41,8 @@ pub enum Command {
     #[command(visible_alias = "logs")]
     Log(log::LogArgs),
     Exec(exec::ExecArgs),
+    #[command(visible_alias = "cp")]
+    Copy(copy::CopyArgs),
     Add(add::AddArgs),
     #[command(visible_alias = "rm")]
     Remove(remove::RemoveArgs),
@@ -66,6 +69,7 @@ impl Command {
             Self::Get(args) => get::run(app, ui, args),
             Self::Log(args) => log::run(app, ui, args),
             Self::Exec(args) => exec::run(app, ui, args),
+            Self::Copy(args) => copy::run(app, ui, args),
             Self::Add(args) => add::run(app, ui, args),
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),

@@ -6,6 +6,7 @@ pub mod act;
 pub mod change;
 pub mod check;
 mod context;
+pub mod copy;
 pub mod doctor;
 pub mod dry_run;
 pub mod exec;

@@ -3,6 +3,7 @@
 //! Boundary: takes reports, events and errors; never asks a host anything. Next: `ui` holds the two streams.
 
 mod change;
+mod copy;
 mod error;
 mod exec;
 mod get;

@@ -26,7 +26,7 @@ pub trait Input: Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
-impl Input for [u8] {
+impl Input for Vec<u8> {
     fn size(&self) -> u64 {
         self.len() as u64
     }
