@@ -7,6 +7,8 @@
     reason = "a test stops at the first surprise and says what sshd said"
 )]
 
+#[path = "exec/copy.rs"]
+mod copy;
 #[path = "exec/fleet.rs"]
 mod fleet;
 #[path = "exec/run.rs"]
