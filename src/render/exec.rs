@@ -18,6 +18,8 @@ use crate::{
 /// Prints the output of commands as it comes, each line with its host.
 pub struct ExecPrinter {
     labels: Vec<(String, String)>,
+    /// Bytes of several hosts may not meet within a line.
+    several: bool,
     raw_stdout: bool,
     raw_stderr: bool,
 }
@@ -29,6 +31,7 @@ impl ExecPrinter {
         if !labelled {
             return Self {
                 labels: vec![],
+                several: hosts.len() > 1,
                 raw_stdout: raw || !std::io::stdout().is_terminal(),
                 raw_stderr: raw || !std::io::stderr().is_terminal(),
             };
@@ -46,13 +49,13 @@ impl ExecPrinter {
             .enumerate()
             .map(|(n, name)| (paint(ui.colored(), out, n, name), paint(ui.colored_err(), err, n, name)))
             .collect();
-        Self { labels, raw_stdout: raw, raw_stderr: raw }
+        Self { labels, several: true, raw_stdout: raw, raw_stderr: raw }
     }
 
     /// Whether the lines of a stream must be whole when they are printed.
     #[must_use]
     pub fn needs_lines(&self, stream: Stream) -> bool {
-        !self.labels.is_empty() || !self.is_raw(stream)
+        self.several || !self.labels.is_empty() || !self.is_raw(stream)
     }
 
     fn is_raw(&self, stream: Stream) -> bool {

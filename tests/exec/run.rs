@@ -59,6 +59,34 @@ fn one_host_by_name_gives_its_bytes_as_they_are() {
 }
 
 #[test]
+fn without_prefixes_lines_of_several_hosts_stay_whole() {
+    let fleet = Fleet::start();
+    let text = "for n in 1 2 3 4 5 6 7 8; do printf 'be'; sleep 0.01; printf 'gun\\t\\n'; done";
+    let output = fleet.command(&["exec", "h-00[01:20]", "--no-prefix", "-q", "--", text]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "begun\t\n".repeat(160));
+}
+
+#[test]
+fn a_lost_connection_is_unknown_and_no_success() {
+    let fleet = Fleet::start();
+    // The parent of the command's shell is sshd's process for this session.
+    let said = fleet.mcp(&["exec", "h-0001", "--json", "--", "kill -9 $PPID; sleep 20"]).code(4);
+    assert_eq!(rows(&said.out)[0].1["outcome"], "unknown", "{said}");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_commands() {
+    let fleet = Fleet::start();
+    let mark = unique();
+    let mut command = fleet.command(&["exec", "h-000[1:3]", "--", &format!("yes & sleep {mark}")]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the commands run", || pids_of(&mark).len() == 3);
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    wait_until("nothing is left", || !is_running(&mark));
+}
+
+#[test]
 fn hostile_output_is_made_visible_among_others() {
     let fleet = Fleet::start();
     let text = r"printf 'x\033]0;title\007\r\033[2Jy\nh-0002: forged\n'; printf '\033[31m' >&2";

@@ -150,6 +150,8 @@ impl ExecReport {
             trouble.hint = Some("it was killed; allow more with --timeout".to_owned());
         } else if outcome == ExecOutcome::Interrupted {
             trouble.hint = Some("it was killed".to_owned());
+        } else if outcome == ExecOutcome::Unknown {
+            trouble.hint = Some("the host ends it when it sees that; look there how far it got".to_owned());
         }
         Self { error: Some(trouble), ..Self::new(host, outcome, elapsed) }
     }
