@@ -39,3 +39,67 @@ pub(super) fn run(size: u64, at_end: &str) -> String {
     };
     format!("exec 3<&0 </dev/null; {begin} exec 3<&-; wait $mcp_run; mcp_code=$?; {at_end}exit $mcp_code")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use std::{
+        io::{Read, Write},
+        os::unix::process::CommandExt,
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+
+    const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
+
+    /// A shell that runs `script` with `size` bytes as its input, in a process group of its own.
+    fn begin(shell: &[&str], script: &str, size: u64) -> Child {
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", &(script_from_stdin("n") + &run(size, ""))])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(format!("{script}\n#n\n").as_bytes()).unwrap();
+        child
+    }
+
+    #[test]
+    fn every_shell_gives_a_script_its_input_and_tells_its_exit_code() {
+        for shell in SHELLS {
+            for (script, input, said, code) in [
+                ("cat; exit 3", "one\ntwo", "one\ntwo", 3),
+                ("wc -c", "", "0", 0),
+                ("exit 4", "unread", "", 4),
+                ("read -r line; echo \"$line\"", "first\nsecond\n", "first", 0),
+            ] {
+                let mut child = begin(shell, script, input.len() as u64);
+                let mut stdin = child.stdin.take().unwrap();
+                stdin.write_all(input.as_bytes()).unwrap();
+                let mut got = String::new();
+                child.stdout.take().unwrap().read_to_string(&mut got).unwrap();
+                assert_eq!((got.trim(), child.wait().unwrap().code()), (said, Some(code)), "{shell:?} {script}");
+                // It ended although its input was still open.
+                drop(stdin);
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_ends_the_script_when_its_input_ends_too_soon() {
+        for shell in SHELLS {
+            for size in [0, 100] {
+                let mut child = begin(shell, "echo begun; sleep 1000 & sleep 1000", size);
+                let mut stdout = child.stdout.take().unwrap();
+                stdout.read_exact(&mut [0; 6]).unwrap();
+                drop(child.stdin.take());
+                // The end of the output: nobody is left who holds it open.
+                stdout.read_to_end(&mut vec![]).unwrap();
+                assert!(!child.wait().unwrap().success(), "{shell:?} {size}");
+            }
+        }
+    }
+}
