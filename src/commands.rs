@@ -6,8 +6,10 @@ mod add;
 mod app;
 mod check;
 mod completions;
+mod copy;
 mod doctor;
 mod edit;
+mod exec;
 mod get;
 mod hosts;
 mod init;
@@ -38,6 +40,9 @@ pub enum Command {
     Get(get::GetArgs),
     #[command(visible_alias = "logs")]
     Log(log::LogArgs),
+    Exec(exec::ExecArgs),
+    #[command(visible_alias = "cp")]
+    Copy(copy::CopyArgs),
     Add(add::AddArgs),
     #[command(visible_alias = "rm")]
     Remove(remove::RemoveArgs),
@@ -63,6 +68,8 @@ impl Command {
             Self::List(args) => list::run(app, ui, args),
             Self::Get(args) => get::run(app, ui, args),
             Self::Log(args) => log::run(app, ui, args),
+            Self::Exec(args) => exec::run(app, ui, args),
+            Self::Copy(args) => copy::run(app, ui, args),
             Self::Add(args) => add::run(app, ui, args),
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),

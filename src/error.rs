@@ -17,6 +17,8 @@ pub enum Exit {
     Unreachable,
     /// Interrupted by Ctrl-C or SIGTERM.
     Interrupted,
+    /// The one command that ran on the one host ended with this, and its code was asked for.
+    Command(u8),
 }
 
 impl Exit {
@@ -30,13 +32,14 @@ impl Exit {
             Self::Unreachable => 4,
             // 128 + SIGINT, as shells report it.
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 
     fn rank(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::Failed => 1,
+            Self::Failed | Self::Command(_) => 1,
             Self::Unreachable => 2,
             Self::Usage => 3,
             Self::Interrupted => 4,

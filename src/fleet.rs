@@ -71,6 +71,7 @@ pub struct HostOutcome<T> {
 }
 
 /// What a run works with.
+#[derive(Clone, Copy)]
 pub struct Fleet<'a> {
     /// Opens sessions.
     pub connector: &'a dyn Connector,

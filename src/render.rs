@@ -3,7 +3,9 @@
 //! Boundary: takes reports, events and errors; never asks a host anything. Next: `ui` holds the two streams.
 
 mod change;
+mod copy;
 mod error;
+mod exec;
 mod get;
 mod hosts;
 mod log;
@@ -17,6 +19,7 @@ mod trust;
 mod ui;
 mod words;
 
+pub use exec::{ExecPrinter, Gathered};
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
 pub use trust::trust_question;

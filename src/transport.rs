@@ -6,11 +6,13 @@
 pub mod cancel;
 mod dispatch;
 mod error;
+pub mod input;
 pub mod local;
 pub mod retry;
 pub mod script;
 mod shown_key;
 pub mod ssh;
+mod tied;
 
 use std::{
     path::PathBuf,
@@ -20,6 +22,7 @@ use std::{
 pub use cancel::Cancel;
 pub use dispatch::Connectors;
 pub use error::{Phase, TransportError, TransportErrorKind};
+pub use input::{FileInput, Input};
 pub use shown_key::{ShownKey, Standing};
 
 use crate::domain::{Host, SshEndpoint};
@@ -79,6 +82,20 @@ pub trait Remote {
     fn stream(
         &mut self,
         script: &ShellScript,
+        limits: &Limits<'_>,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError>;
+
+    /// Runs `script` with `input` as its standard input, handing over its output as it comes. The command on the host dies
+    /// with the call: at `limits.deadline`, which bounds all of it, when `sink` returns `false`, `limits.cancel` fires or the
+    /// connection is cut. What a command that ended by itself left in the background stays.
+    ///
+    /// # Errors
+    /// As [`Remote::exec`], and [`TransportErrorKind::Input`].
+    fn pipe(
+        &mut self,
+        script: &ShellScript,
+        input: Option<&dyn Input>,
         limits: &Limits<'_>,
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<End, TransportError>;
@@ -167,6 +184,9 @@ pub enum End {
     /// The caller's sink or a cancel ended the stream.
     Stopped,
 }
+
+/// How long a command that has ended, but whose output somebody in the background still holds open, is listened to in silence.
+const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// Most bytes kept of each stream of one exec.
 pub const OUTPUT_LIMIT: usize = 8 * 1024 * 1024;

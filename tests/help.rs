@@ -19,13 +19,15 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "start",
     "stop",
     "restart",
     "list",
     "get",
     "log",
+    "exec",
+    "copy",
     "add",
     "remove",
     "edit",

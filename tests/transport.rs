@@ -21,6 +21,8 @@ mod host_keys;
 mod jump;
 #[path = "transport/local.rs"]
 mod local;
+#[path = "transport/pipe.rs"]
+mod pipe;
 #[path = "transport/ssh_config.rs"]
 mod ssh_config;
 #[path = "transport/sshd.rs"]

@@ -8,7 +8,7 @@ use super::{Event, Fleet, HostError};
 use crate::{
     domain::Host,
     transport::{
-        End, Limits, Phase, Remote, ShownKey, Stream,
+        End, Input, Limits, Phase, Remote, ShownKey, Stream,
         script::{Script, Sections},
     },
 };
@@ -95,6 +95,29 @@ impl<'a> Session<'a> {
         let allowed = self.allowed(allowed);
         let remote = self.remote()?;
         Ok(remote.stream(script, &Limits::new(allowed, fleet.cancel, &phase), sink)?)
+    }
+
+    /// Runs `script` with `input` as its standard input, handing over its output as it comes; it is killed at its deadline,
+    /// when `sink` says `false` and when the run is abandoned.
+    ///
+    /// # Errors
+    /// The connection's trouble, the deadline and the cancel among it.
+    pub fn pipe(
+        &mut self,
+        label: &str,
+        script: &crate::transport::ShellScript,
+        input: Option<&dyn Input>,
+        allowed: Duration,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, HostError> {
+        let (fleet, host) = (self.fleet, self.host);
+        let begin = Instant::now();
+        let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
+        let allowed = self.allowed(allowed);
+        let remote = self.remote()?;
+        let end = remote.pipe(script, input, &Limits::new(allowed, fleet.cancel, &phase), sink)?;
+        (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
+        Ok(end)
     }
 
     fn allowed(&self, default: Duration) -> Duration {

@@ -51,6 +51,15 @@ impl Connector for Fake {
 }
 
 impl Remote for FakeRemote {
+    fn pipe(
+        &mut self,
+        _: &ShellScript,
+        _: Option<&dyn crate::transport::Input>,
+        _: &Limits<'_>,
+        _: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError> {
+        Ok(End::Exit(0))
+    }
     fn exec(&mut self, _: &ShellScript, _: &Limits<'_>) -> Result<Output, TransportError> {
         Ok(Output { stdout: b"fish: unknown".to_vec(), stderr: vec![], truncated: false, end: End::Exit(127) })
     }

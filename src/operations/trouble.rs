@@ -150,6 +150,8 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
             "what was under way may be done or not: look with `mcp list`".to_owned()
         }
         TransportErrorKind::Lost(_) | TransportErrorKind::Ssh { .. } => format!("see `mcp hosts check {name}`"),
-        TransportErrorKind::Unsupported(_) | TransportErrorKind::Local(_) => return None,
+        TransportErrorKind::Unsupported(_) | TransportErrorKind::Input(_) | TransportErrorKind::Local(_) => {
+            return None;
+        }
     })
 }

@@ -6,7 +6,9 @@ use console::{Color, Style};
 
 use super::{Ui, sanitise};
 
-const COLORS: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red];
+/// Colours that tell sources apart.
+pub(super) const COLORS: [Color; 6] =
+    [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red];
 
 /// Prints log lines, each with its instance when there are several.
 pub struct LogPrinter {

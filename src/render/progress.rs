@@ -98,6 +98,13 @@ impl Progress {
         Self { verb, verbose: ui.verbose, running: Arc::default(), shown }
     }
 
+    /// Progress of `verb` that is never drawn, for a run whose answers come while it goes on.
+    #[must_use]
+    pub fn in_lines(ui: &Ui, verb: &'static str) -> Self {
+        let shown = if ui.quiet || ui.verbose { Shown::Nothing } else { Shown::Told(Mutex::new(None)) };
+        Self { verb, verbose: ui.verbose, running: Arc::default(), shown }
+    }
+
     /// Takes one event in; called from many threads.
     pub fn event(&self, event: &Event<'_>) {
         if self.verbose

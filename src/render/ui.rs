@@ -69,6 +69,11 @@ impl Ui {
         if self.format == Format::Wide { None } else { self.width }
     }
 
+    /// Whether stderr shows colour.
+    pub(super) fn colored_err(&self) -> bool {
+        self.color_err
+    }
+
     /// Whether stdout shows colour.
     pub(super) fn colored(&self) -> bool {
         self.color
@@ -82,8 +87,13 @@ impl Ui {
 
     /// Writes `text` to stdout as it is. Says `false` when nobody reads it any more.
     pub fn answer(&mut self, text: &str) -> bool {
+        self.answer_bytes(text.as_bytes())
+    }
+
+    /// As [`Ui::answer`], for bytes that are shown as they are.
+    pub(super) fn answer_bytes(&mut self, bytes: &[u8]) -> bool {
         let mut out = std::io::stdout().lock();
-        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
             // `mcp list | head -1`: the reader has what it wanted; that is no error. A full disk is.
             if error.kind() != std::io::ErrorKind::BrokenPipe && self.write_error.is_none() {
                 self.write_error = Some(error.to_string());
@@ -108,6 +118,11 @@ impl Ui {
     /// Writes one line to stderr.
     pub fn story(&mut self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Writes bytes to stderr as they are.
+    pub(super) fn story_bytes(&mut self, bytes: &[u8]) {
+        let _ = std::io::stderr().lock().write_all(bytes);
     }
 
     /// Writes one line to stderr unless `--quiet`.

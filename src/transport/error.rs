@@ -122,6 +122,9 @@ pub enum TransportErrorKind {
     /// libssh2 said something else.
     #[error("SSH: {message} (libssh2 {code})")]
     Ssh { code: i32, message: String },
+    /// What a command was to read could not be read here.
+    #[error("the input cannot be read: {0}")]
+    Input(#[source] std::io::Error),
     /// The local shell could not be run.
     #[error("cannot run sh on this machine: {0}")]
     Local(#[source] std::io::Error),

@@ -15,8 +15,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// An sshd on every loopback address, with these further lines of configuration, and a workspace without hosts.
     pub(crate) fn new(configuration: &str) -> Self {
-        let sshd =
-            Sshd::with_startups(&["ed25519"], &format!("ListenAddress 0.0.0.0\n{configuration}"), "MaxStartups 1000");
+        let sshd = Sshd::with(&["ed25519"], &format!("ListenAddress 0.0.0.0\nMaxStartups 1000\n{configuration}"));
         let known = known_line(sshd.directory.path(), "ed25519", "127.*", sshd.port);
         std::fs::write(sshd.path("known_hosts"), known).unwrap();
         let fleet = Self { sshd, directory: tempfile::tempdir().unwrap() };

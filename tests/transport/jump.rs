@@ -84,8 +84,8 @@ fn many_megabytes_pass_both_ways_through_two_jump_hosts_unchanged() {
 fn a_hundred_hosts_behind_one_jump_host_with_stock_max_startups_share_its_session() {
     // The target is one sshd under many addresses, so that its own MaxStartups counts all of them.
     let stock = "MaxStartups 10:30:100";
-    let jump = Sshd::with_startups(&["ed25519"], "", stock);
-    let target = Sshd::with_startups(&["ed25519"], "ListenAddress 0.0.0.0", stock);
+    let jump = Sshd::with(&["ed25519"], stock);
+    let target = Sshd::with(&["ed25519"], &format!("ListenAddress 0.0.0.0\n{stock}"));
     let connector = connector();
     let lost: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (1..=100)

@@ -37,29 +37,23 @@ impl Sshd {
 
     /// An sshd with host keys of these types and these further lines of configuration.
     pub(crate) fn with(host_keys: &[&str], configuration: &str) -> Self {
-        Self::with_startups(host_keys, configuration, "MaxStartups 200")
-    }
-
-    /// The same with a `MaxStartups` line of its own: sshd takes the first one it reads.
-    pub(crate) fn with_startups(host_keys: &[&str], configuration: &str, startups: &str) -> Self {
-        Self::made(host_keys, configuration, startups, |_, _| {})
+        Self::prepared(host_keys, configuration, |_, _| {})
     }
 
     /// An sshd started after `prepare`, which finds the host keys in the directory and is told the address. `DIR` in the
     /// configuration is that directory.
     pub(crate) fn prepared(host_keys: &[&str], configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
-        Self::made(host_keys, configuration, "MaxStartups 200", prepare)
-    }
-
-    fn made(host_keys: &[&str], configuration: &str, startups: &str, prepare: impl FnOnce(&Path, &str)) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let address = format!("127.0.77.{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let port = TcpListener::bind((&*address, 0)).unwrap().local_addr().unwrap().port();
+        // Of two values sshd takes the first.
+        let listens = if configuration.contains("ListenAddress ") { "" } else { &format!("ListenAddress {address}\n") };
+        let startups = if configuration.contains("MaxStartups ") { "" } else { "MaxStartups 200\n" };
         let mut text = format!(
-            "ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{startups}\nLogLevel VERBOSE\n\
+            "{listens}{startups}Port {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
              AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),

@@ -4,7 +4,7 @@
 //! takes no newline inside quotes, and characters that fish or csh treat in quotes are quoted by themselves.
 //! Next: `exec` sends the words and looks for the mark.
 
-use crate::transport::ShellScript;
+use crate::transport::{ShellScript, tied};
 
 /// Longest script that travels as arguments; Linux takes 128 KiB for one argument, the shell's whole command line.
 const ARGUMENTS_LIMIT: usize = 24 * 1024;
@@ -43,12 +43,13 @@ pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
          exec 3<&-; wait $mcp_run; mcp_code=$?; printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; exit $mcp_code"
     );
     // Stdin stays open after the script, so it is read line by line up to the nonce.
-    let from_stdin = format!(
-        "mcp_script=; mcp_newline=$(printf \"\\nx\"); mcp_newline=${{mcp_newline%x}}; mcp_whole=; \
-         while IFS= read -r mcp_line; do [ \"$mcp_line\" = \"#{nonce}\" ] && mcp_whole=1 && break; \
-         mcp_script=$mcp_script$mcp_line$mcp_newline; done; [ \"$mcp_whole\" ] || exit 125; "
-    );
-    invocation(script, nonce, &from_stdin, &run)
+    invocation(script, nonce, &tied::script_from_stdin(nonce), &run)
+}
+
+/// Runs `script` with the `size` bytes that follow on stdin as its own; when stdin ends too soon, it is killed.
+pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64) -> Invocation {
+    let mark = format!("printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; ");
+    invocation(script, nonce, &tied::script_from_stdin(nonce), &tied::run(size, &mark))
 }
 
 fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) -> Invocation {
@@ -120,6 +121,11 @@ impl Mark {
         }
         let passed = std::mem::take(&mut self.held);
         passed.is_empty() || sink(&passed)
+    }
+
+    /// Whether the script has said that it ended.
+    pub(super) fn is_said(&self) -> bool {
+        self.code.is_some()
     }
 
     /// What was held back as a possible mark and the exit code, if one was said.

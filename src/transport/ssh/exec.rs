@@ -1,7 +1,7 @@
 //! Runs scripts over an open session, one channel each.
 //!
 //! Boundary: bytes and how they ended. A script that is still running when its deadline comes runs on at the host; one
-//! that is streamed dies with its channel (see `command`).
+//! that is streamed or piped dies with its channel (see `command`).
 
 use std::{
     cell::Cell,
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ssh2::Channel;
+use ssh2::{BlockDirections, Channel};
 
 use super::{
     Counts,
@@ -19,7 +19,8 @@ use super::{
     wire::{KEEPALIVE, Wire},
 };
 use crate::transport::{
-    End, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError, TransportErrorKind, local::keep_bounded,
+    AFTERMATH, End, Input, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError, TransportErrorKind,
+    input::Feed, local::keep_bounded,
 };
 
 /// How long a stream that was stopped may take to die on the host before its channel is closed over it.
@@ -27,6 +28,17 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A stream that has heard nothing for so long, not even an answer to a keepalive, is lost.
 const SILENCE: Duration = KEEPALIVE.saturating_mul(3);
+
+/// How a script's stdin and its deadline are bound to its channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Stdin is closed behind the script's text; the deadline is for all of it.
+    Exec,
+    /// Stdin stays open; the deadline was for the start.
+    Stream,
+    /// Stdin stays open behind the input; the deadline is for all of it.
+    Pipe,
+}
 
 /// A session that is logged in.
 pub(super) struct SshRemote {
@@ -41,10 +53,11 @@ impl SshRemote {
 
     fn run(
         &self,
-        invocation: &Invocation,
+        invocation: Invocation,
+        input: Option<&dyn Input>,
         nonce: &str,
         limits: &Limits<'_>,
-        is_stream: bool,
+        mode: Mode,
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<End, TransportError> {
         (limits.phase)(Phase::Exec);
@@ -54,16 +67,24 @@ impl SshRemote {
             session.channel_session().inspect_err(|_| self.wire.acknowledge_now())
         })?;
         self.wire.drive(Phase::Exec, limits, |_| channel.exec(&invocation.command))?;
-        let exchange = Exchange { wire: &self.wire, limits, is_stream, phase: Cell::new(Phase::Exec) };
+        let exchange = Exchange { wire: &self.wire, limits, mode, phase: Cell::new(Phase::Exec) };
         let mut mark = Mark::new(nonce);
-        let finished = exchange.pump(&mut channel, invocation.stdin.as_deref().unwrap_or_default(), &mut mark, sink)?;
+        let mut feed = Feed::new(invocation.stdin.unwrap_or_default(), input);
+        let finished = exchange.pump(&mut channel, &mut feed, &mut mark, sink)?;
+        if !finished && mode == Mode::Pipe && !feed.is_done() {
+            // A script that does not read its input is told of the end by nothing less (see `tied`).
+            self.wire.cut();
+            return Ok(End::Stopped);
+        }
         if !finished {
             exchange.stop(&mut channel);
             return Ok(End::Stopped);
         }
-        self.wire.drive(Phase::Exec, limits_of_close(limits, is_stream).as_ref().unwrap_or(limits), |_| {
-            channel.wait_close()
-        })?;
+        if channel.eof() {
+            self.wire.drive(Phase::Exec, limits_of_close(limits, mode).as_ref().unwrap_or(limits), |_| {
+                channel.wait_close()
+            })?;
+        }
         let (held, code) = mark.finish();
         if !held.is_empty() {
             sink(Stream::Stderr, &held);
@@ -82,8 +103,8 @@ impl SshRemote {
 }
 
 /// The time a stream's channel may take to close once it has said its last word; its own deadline is long gone.
-fn limits_of_close<'a>(limits: &Limits<'a>, is_stream: bool) -> Option<Limits<'a>> {
-    is_stream.then(|| Limits { deadline: Instant::now() + SILENCE, allowed: SILENCE, ..*limits })
+fn limits_of_close<'a>(limits: &Limits<'a>, mode: Mode) -> Option<Limits<'a>> {
+    (mode == Mode::Stream).then(|| Limits { deadline: Instant::now() + SILENCE, allowed: SILENCE, ..*limits })
 }
 
 impl Remote for SshRemote {
@@ -97,7 +118,8 @@ impl Remote for SshRemote {
             truncated |= keep_bounded(kept, bytes);
             true
         };
-        let end = self.settle(self.run(&command::for_exec(script, &nonce), &nonce, limits, false, &mut keep))?;
+        let end =
+            self.settle(self.run(command::for_exec(script, &nonce), None, &nonce, limits, Mode::Exec, &mut keep))?;
         Ok(Output { truncated, end, ..output })
     }
 
@@ -109,10 +131,23 @@ impl Remote for SshRemote {
     ) -> Result<End, TransportError> {
         refuse_nul(script)?;
         let nonce = nonce();
-        match self.settle(self.run(&command::for_stream(script, &nonce), &nonce, limits, true, sink)) {
+        match self.settle(self.run(command::for_stream(script, &nonce), None, &nonce, limits, Mode::Stream, sink)) {
             Err(error) if matches!(*error.kind, TransportErrorKind::Cancelled) => Ok(End::Stopped),
             other => other,
         }
+    }
+
+    fn pipe(
+        &mut self,
+        script: &ShellScript,
+        input: Option<&dyn Input>,
+        limits: &Limits<'_>,
+        sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
+    ) -> Result<End, TransportError> {
+        refuse_nul(script)?;
+        let nonce = nonce();
+        let invocation = command::for_pipe(script, &nonce, input.map_or(0, Input::size));
+        self.settle(self.run(invocation, input, &nonce, limits, Mode::Pipe, sink))
     }
 }
 
@@ -120,7 +155,7 @@ impl Remote for SshRemote {
 struct Exchange<'a> {
     wire: &'a Wire,
     limits: &'a Limits<'a>,
-    is_stream: bool,
+    mode: Mode,
     phase: Cell<Phase>,
 }
 
@@ -130,26 +165,27 @@ impl Exchange<'_> {
     fn pump(
         &self,
         channel: &mut Channel,
-        mut stdin: &[u8],
+        feed: &mut Feed<'_>,
         mark: &mut Mark,
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<bool, TransportError> {
-        let until = (!self.is_stream).then_some(self.limits.deadline);
+        let until = (self.mode != Mode::Stream).then_some(self.limits.deadline);
         let mut stderr = channel.stderr();
         let mut buffer = vec![0; 64 * 1024];
-        let mut closes_stdin = !stdin.is_empty() && !self.is_stream;
+        let mut closes_stdin = !feed.is_done() && self.mode == Mode::Exec;
         let mut heard = Instant::now();
         while !channel.eof() {
             let mut moved = false;
-            if !stdin.is_empty() {
-                let written = self.ready(channel.write(stdin))?.unwrap_or(0);
-                stdin = &stdin[written..];
+            if !feed.is_done() {
+                let chunk = feed.chunk()?;
+                let written = self.settled(until, || channel.write(chunk))?.unwrap_or(0);
+                feed.advance(written);
                 moved |= written > 0;
-            } else if closes_stdin && self.ready(channel.send_eof().map_err(Into::into))?.is_some() {
+            } else if closes_stdin && self.settled(until, || channel.send_eof().map_err(Into::into))?.is_some() {
                 closes_stdin = false;
                 moved = true;
             }
-            if let Some(read) = self.ready(channel.read(&mut buffer))?.filter(|read| *read > 0) {
+            if let Some(read) = self.settled(until, || channel.read(&mut buffer))?.filter(|read| *read > 0) {
                 moved = true;
                 if self.phase.replace(self.limits.speaking) != self.limits.speaking {
                     (self.limits.phase)(self.limits.speaking);
@@ -158,7 +194,7 @@ impl Exchange<'_> {
                     return Ok(false);
                 }
             }
-            if let Some(read) = self.ready(stderr.read(&mut buffer))?.filter(|read| *read > 0) {
+            if let Some(read) = self.settled(until, || stderr.read(&mut buffer))?.filter(|read| *read > 0) {
                 moved = true;
                 if !mark.push(&buffer[..read], &mut |bytes| sink(Stream::Stderr, bytes)) {
                     return Ok(false);
@@ -168,8 +204,17 @@ impl Exchange<'_> {
                 heard = Instant::now();
                 self.wire.check(self.phase.get(), self.limits, until)?;
             } else if !channel.eof() {
-                if self.is_stream {
-                    self.keep_alive(&mut heard)?;
+                let mut until = until;
+                if self.mode == Mode::Pipe && mark.is_said() {
+                    // Somebody in the background holds the output open and says nothing.
+                    let last = self.limits.deadline.min(heard + AFTERMATH);
+                    if Instant::now() >= last {
+                        return Ok(true);
+                    }
+                    // A little later, so that it is met here and not as a deadline.
+                    until = Some(last + Duration::from_millis(50));
+                } else if self.mode != Mode::Exec {
+                    self.keep_alive(&mut heard, until)?;
                 }
                 if self.wire.wait(self.phase.get(), self.limits, until)? {
                     heard = Instant::now();
@@ -180,26 +225,40 @@ impl Exchange<'_> {
     }
 
     /// Sends a keepalive when one is due. In blocking mode libssh2 would make reads fail for it, so it is done here.
-    fn keep_alive(&self, heard: &mut Instant) -> Result<(), TransportError> {
+    fn keep_alive(&self, heard: &mut Instant, until: Option<Instant>) -> Result<(), TransportError> {
         if heard.elapsed() > SILENCE {
             let kind = TransportErrorKind::Lost(format!("nothing heard for {} s", heard.elapsed().as_secs()));
             return Err(TransportError::new(self.phase.get(), kind));
         }
-        match self.wire.session.keepalive_send() {
-            Ok(_) => Ok(()),
-            Err(error) if Wire::would_block(&error) => Ok(()),
-            Err(error) => Err(self.wire.failure(self.phase.get(), self.limits, &error)),
-        }
+        self.settled(until, || self.wire.session.keepalive_send().map_err(Into::into)).map(|_| ())
     }
 
     /// Ends a stream: its stdin is closed, which kills the command, and what it still says is dropped until it is gone.
     fn stop(&self, channel: &mut Channel) {
         let patience = Limits { deadline: Instant::now() + STOP_PATIENCE, allowed: STOP_PATIENCE, ..*self.limits };
-        let waits = Exchange { wire: self.wire, limits: &patience, is_stream: false, phase: Cell::new(Phase::Exec) };
+        let waits = Exchange { wire: self.wire, limits: &patience, mode: Mode::Exec, phase: Cell::new(Phase::Exec) };
         let _ = self.wire.drive(Phase::Exec, &patience, |_| channel.send_eof()).and_then(|()| {
-            waits.pump(channel, &[], &mut Mark::new(""), &mut |_, _| true)?;
+            waits.pump(channel, &mut Feed::empty(), &mut Mark::new(""), &mut |_, _| true)?;
             self.wire.drive(Phase::Exec, &patience, |_| channel.wait_close())
         });
+    }
+
+    /// As [`Exchange::ready`], but a packet that was sent in part is sent to its end first: libssh2 takes no other before
+    /// that, and a read sends packets too (it widens the window).
+    fn settled<T>(
+        &self,
+        until: Option<Instant>,
+        mut step: impl FnMut() -> io::Result<T>,
+    ) -> Result<Option<T>, TransportError> {
+        loop {
+            let result = self.ready(step())?;
+            let is_sending =
+                matches!(self.wire.session.block_directions(), BlockDirections::Outbound | BlockDirections::Both);
+            if result.is_some() || !is_sending {
+                return Ok(result);
+            }
+            self.wire.wait(self.phase.get(), self.limits, until)?;
+        }
     }
 
     /// A read's or write's result, `None` when it would block.

@@ -142,9 +142,8 @@ impl Pump {
                 }
             }
             self.hand_out();
-            if !moved {
-                self.wait();
-            }
+            // Also when bytes go on moving: who was heard is known by polling.
+            self.wait(moved);
         }
     }
 
@@ -255,7 +254,7 @@ impl Pump {
         moved
     }
 
-    fn wait(&self) {
+    fn wait(&self, moved: bool) {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
         let mut until = Duration::from_secs(60);
         for lane in &self.lanes {
@@ -276,7 +275,8 @@ impl Pump {
                 PollFd::from_borrowed_fd(fd, flags)
             }));
         }
-        let _ = poll(&mut fds, Some(&timespec(until.max(Duration::from_millis(1)))));
+        let until = if moved { rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 } } else { timespec(until) };
+        let _ = poll(&mut fds, Some(&until));
         for (lane, fd) in self.lanes.iter().zip(&fds[1..sockets]) {
             if fd.revents().contains(PollFlags::IN) {
                 lane.life.hear();
@@ -330,7 +330,7 @@ impl Lane {
                 self.tunnels.swap_remove(at);
                 Ok(true)
             }
-            Step::Broken(error) => Err(broken(&error)),
+            Step::Broken(error) => Err(self.broken(&error)),
         }
     }
 
@@ -350,7 +350,7 @@ impl Lane {
             }
             Err(error) if Wire::is_gone(&error) => {
                 self.opening = Some(Opening { request, since });
-                return Err(broken(&error));
+                return Err(self.broken(&error));
             }
             Err(error) => {
                 let kind = TransportErrorKind::Forward {
@@ -400,10 +400,15 @@ impl Lane {
         match self.wire.session.keepalive_send() {
             Ok(_) => {}
             Err(error) if Wire::would_block(&error) => self.blocked = Some(Blocked::Keepalive),
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(self.broken(&error)),
         }
         // The answer is only taken in by a read, and there may be no tunnel that reads.
         Ok(())
+    }
+
+    /// The session broke, or the one of the jump host before it did.
+    fn broken(&self, error: &ssh2::Error) -> TransportError {
+        self.wire.lost(Phase::Jump, error.message())
     }
 
     /// Ends everything that goes through here, with the cause. A request that should be tried again comes back.
@@ -419,10 +424,6 @@ impl Lane {
         let _ = request.reply.send(Answer::Failed(behind(jump, &cause)));
         None
     }
-}
-
-fn broken(error: &ssh2::Error) -> TransportError {
-    TransportError::new(Phase::Jump, TransportErrorKind::Lost(error.message().to_owned()))
 }
 
 /// Opens a session to the last jump host of `way`, by its own deadline.

@@ -165,7 +165,7 @@ impl Tunnel {
                     }
                     break;
                 }
-                Err(error) => return self.failed(session, &error),
+                Err(_) => return self.failed(session),
             }
         }
         if moved { Step::Moved } else { Step::Idle }
@@ -189,7 +189,7 @@ impl Tunnel {
                         }
                         break;
                     }
-                    Err(error) => return self.failed(session, &error),
+                    Err(_) => return self.failed(session),
                 }
                 continue;
             }
@@ -224,11 +224,10 @@ impl Tunnel {
     }
 
     /// A failed read or write: the session's trouble, or only this channel's.
-    fn failed(&mut self, session: &Session, error: &std::io::Error) -> Step {
+    fn failed(&mut self, session: &Session) -> Step {
         match ssh2::Error::last_session_error(session) {
             Some(error) if Wire::is_gone(&error) => Step::Broken(error),
             _ => {
-                let _ = error;
                 self.closing = Some(Instant::now());
                 let _ = self.near.shutdown(Shutdown::Both);
                 Step::Moved

@@ -1,0 +1,179 @@
+//! Any command on many hosts: its output as it comes, how it ended on each.
+//!
+//! Boundary: one task per host through `Fleet::run`; what comes leaves through a callback, how it looks is `render`'s.
+//! Next: `exec::text` writes the script, `exec::report` says what became of each host.
+
+mod lines;
+pub mod report;
+pub mod text;
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+pub use crate::transport::Stream;
+
+use self::{lines::Lines, report::ExecReport};
+use super::Context;
+use crate::{
+    domain::Host,
+    error::CommandError,
+    fleet::{Fleet, Session},
+    transport::{Input, OUTPUT_LIMIT, ShellScript},
+};
+
+/// Deadline of one host's command unless the user, or the host's entry, says otherwise.
+pub const ALLOWED: Duration = Duration::from_secs(300);
+
+/// What stands for no deadline: `--timeout 0`.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// What runs on each host.
+pub struct Request<'a> {
+    /// The shell text, without the host's environment.
+    pub text: String,
+    /// The text is shown to nobody who lists the host's processes: it travels on stdin.
+    pub sensitive: bool,
+    /// Its standard input; nothing without one.
+    pub input: Option<&'a dyn Input>,
+    /// What becomes of the output.
+    pub output: OutputMode,
+}
+
+/// What becomes of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputMode {
+    /// It is handed over as it comes; `true` holds a stream back until its lines are whole.
+    Streamed { whole_stdout: bool, whole_stderr: bool },
+    /// It is kept, up to [`OUTPUT_LIMIT`] bytes of each stream, for the report.
+    Kept,
+}
+
+/// What comes from one of the hosts.
+#[derive(Debug)]
+pub enum ExecEvent {
+    /// Bytes of one of its streams; with whole lines only the last piece may lack its line end.
+    Output(Stream, Vec<u8>),
+    /// There will be no more.
+    Ended(Box<ExecReport>),
+}
+
+/// Runs `request` on `hosts`; `take` gets the index of a host and what came from it, as it comes, and says `false` to end.
+/// Every host ends once.
+///
+/// # Errors
+/// Only when nothing could be begun. Each host's own trouble is in its report.
+pub fn exec(
+    context: &Context<'_>,
+    hosts: &[&Host],
+    request: &Request<'_>,
+    mut take: impl FnMut(usize, ExecEvent) -> bool,
+) -> Result<(), CommandError> {
+    let fleet = endless(&context.fleet);
+    // Few, because each may be 64 KiB: who does not read holds up the hosts.
+    let (sender, receiver) = mpsc::sync_channel(64);
+    let work: Vec<(&Host, Work<'_>)> = hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| (*host, Work { index, request, sender: sender.clone() }))
+        .collect();
+    drop(sender);
+    let outcomes = std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let outcomes = fleet.run(&work, |session, work| {
+                let report = work.run(session);
+                // Nobody receives any more when the reader has left.
+                let _ = work.sender.send((work.index, ExecEvent::Ended(Box::new(report))));
+                Ok(())
+            });
+            // The senders live in `work`; the receiver below ends when they are gone.
+            drop(work);
+            outcomes
+        });
+        while let Ok((index, event)) = receiver.recv() {
+            if !take(index, event) {
+                fleet.cancel.abandon();
+                break;
+            }
+        }
+        drop(receiver);
+        running.join()
+    });
+    let outcomes = outcomes
+        .map_err(|_| CommandError::failed("a worker ended unexpectedly"))?
+        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        if let Err(error) = outcome.result {
+            take(index, ExecEvent::Ended(Box::new(ExecReport::of_error(hosts[index], &error, outcome.elapsed))));
+        }
+    }
+    Ok(())
+}
+
+/// The fleet, with a deadline of zero taken for none.
+pub(super) fn endless<'a>(fleet: &Fleet<'a>) -> Fleet<'a> {
+    let timeout = fleet.timeout.map(|timeout| if timeout.is_zero() { FOREVER } else { timeout });
+    Fleet { timeout, ..*fleet }
+}
+
+/// One host, and where what comes from it goes.
+struct Work<'a> {
+    index: usize,
+    request: &'a Request<'a>,
+    sender: mpsc::SyncSender<(usize, ExecEvent)>,
+}
+
+impl Work<'_> {
+    fn run(&self, session: &mut Session<'_>) -> ExecReport {
+        let begin = Instant::now();
+        let host = session.host();
+        let request = self.request;
+        let script = ShellScript {
+            text: text::with_environment(&request.text, host),
+            sensitive: request.sensitive || !host.env.is_empty(),
+        };
+        let mut kept = Kept::default();
+        let send = |stream, bytes: Vec<u8>| self.sender.send((self.index, ExecEvent::Output(stream, bytes))).is_ok();
+        let (mut out, mut err) = (Lines::default(), Lines::default());
+        let end = session.pipe("exec", &script, request.input, ALLOWED, &mut |stream, bytes| {
+            let OutputMode::Streamed { whole_stdout, whole_stderr } = request.output else {
+                kept.take(stream, bytes);
+                return true;
+            };
+            let (lines, whole) =
+                if stream == Stream::Stdout { (&mut out, whole_stdout) } else { (&mut err, whole_stderr) };
+            let ready = if whole { lines.take(bytes) } else { Some(bytes.to_vec()) };
+            ready.is_none_or(|bytes| send(stream, bytes))
+        });
+        for (stream, lines) in [(Stream::Stdout, out), (Stream::Stderr, err)] {
+            if let Some(rest) = lines.rest() {
+                send(stream, rest);
+            }
+        }
+        let elapsed = begin.elapsed();
+        let mut report = match &end {
+            Ok(end) => ExecReport::of_end(host, end, elapsed),
+            Err(error) => ExecReport::of_error(host, error, elapsed),
+        };
+        (report.stdout, report.stderr, report.truncated) = (kept.stdout, kept.stderr, kept.truncated);
+        report
+    }
+}
+
+/// Output up to [`OUTPUT_LIMIT`].
+#[derive(Default)]
+struct Kept {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    truncated: bool,
+}
+
+impl Kept {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let kept = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let room = OUTPUT_LIMIT.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+        self.truncated |= room < bytes.len();
+    }
+}

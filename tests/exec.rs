@@ -1,0 +1,20 @@
+//! `mcp exec` and `mcp copy` through the binary, against a real sshd that stands for many hosts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise and says what sshd said"
+)]
+
+#[path = "exec/copy.rs"]
+mod copy;
+#[path = "exec/fleet.rs"]
+mod fleet;
+#[path = "exec/run.rs"]
+mod run;
+#[path = "support/said.rs"]
+mod said;
+#[allow(dead_code, reason = "another test binary uses the rest")]
+#[path = "transport/sshd.rs"]
+mod sshd;
