@@ -1,10 +1,12 @@
 //! Start, stop and restart on the fleet: one exec to look, one to act and look again.
 //!
 //! Boundary: decisions are `change`'s, words are `render`'s. Next: `plan` writes the script that acts, `judge` makes rows of
-//! what came of it; `observe` does the looking.
+//! what came of it, `afterwards` when the connection was lost over it; `observe` does the looking.
 
+mod afterwards;
 mod judge;
 mod plan;
+mod verdict;
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +14,13 @@ use std::{
 };
 
 use self::{
-    judge::{Row, judge, settled_or, without_answer},
+    afterwards::Work,
+    judge::{Row, judge, without_answer},
     plan::Plan,
 };
 use super::{
     ChangeReport, Context, Outcome, Trouble, TroubleKind, Verb,
+    aftermath::Attempt,
     change::{Decision, Options, decide},
     observe,
     registered::Registered,
@@ -117,18 +121,16 @@ fn on_one_host(
         return alone(Outcome::NotAttempted, &Trouble::host(&HostError::NotAttempted, host));
     }
 
-    let plan = Plan::new(host, verb, options, registered, &decisions);
+    let mut plan = Plan::new(host, verb, options, registered, &decisions);
     let mut after = None;
-    if let Some(script) = &plan.script {
-        match session.exec(verb.as_str(), script, options.settle + ACT_ALLOWED) {
+    if let Some(script) = &mut plan.script {
+        let allowed = options.settle + ACT_ALLOWED;
+        let attempt = Attempt::new(script, session, before.clock(), allowed);
+        match session.exec(verb.as_str(), script, allowed) {
             Ok(sections) => after = Some(sections),
             Err(error) => {
-                let trouble = Trouble::host(&error, host);
-                return registered
-                    .iter()
-                    .zip(&decisions)
-                    .map(|(r, decision)| settled_or(context, r, decision, &before, &trouble))
-                    .collect();
+                let work = Work { context, verb, options, registered, decisions: &decisions, before: &before };
+                return afterwards::rows(&work, session, &attempt, &error);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     config::state::{Record, StoppedBy},
@@ -175,9 +175,17 @@ pub(super) fn settled_or(
         Decision::Stop => {
             // The host goes on with it, so the end that comes is our doing and no crash.
             let (_, mut record) = observe::status_of(context, r, before);
-            record.stopped_by = Some(StoppedBy { who: context.actor.clone(), at: Timestamp::now() });
+            record.stopped_by = Some(stop_under_way(context, before.get(&r.container)));
             (without_answer(context, r, trouble, Outcome::Unknown), Some(record))
         }
         _ => (without_answer(context, r, trouble, Outcome::Unknown), None),
     }
+}
+
+/// The mark of a stop that the host goes on with. Its time is past the container's start even when the host's clock is ahead of this
+/// one's, or its end would be taken for a crash.
+pub(super) fn stop_under_way(context: &Context<'_>, container: Option<&Container>) -> StoppedBy {
+    let now = Timestamp::now();
+    let after_start = container.and_then(|c| c.started_at?.checked_add(SignedDuration::from_millis(1)).ok());
+    StoppedBy { who: context.actor.clone(), at: after_start.map_or(now, |start| start.max(now)) }
 }

@@ -58,26 +58,46 @@ impl Plan {
             let ids = script.side_by_side(&codes, AT_ONCE);
             plan.jobs.extend(group.iter().map(|(_, r, _)| r.target.server.name.to_string()).zip(ids));
         }
-        let started: Vec<&Registered<'_>> =
-            registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect();
-        if !started.is_empty() {
-            let names: Vec<&str> = started.iter().map(|r| r.container.as_str()).collect();
-            let settle = options.settle.as_secs_f64();
-            if settle > 0.0 {
-                script.plain(&format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()));
-            }
-            script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
-            for r in started {
-                // The names come one a line with a leading slash; a shell pattern finds one without another process.
-                let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
-                let id =
-                    script.run(&format!("case \"\n$mcp_down\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
-                plan.logs.insert(r.target.server.name.to_string(), id);
-            }
+        let started = started(registered, decisions);
+        if let Some(settle) = settle(options).filter(|_| !started.is_empty()) {
+            script.plain(&settle);
         }
-        let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
-        plan.look = Some(script.run(&say(&command::inspect(&names), host)));
+        plan.logs = last_words(&mut script, host, &started);
+        plan.look = Some(look(&mut script, host, registered));
         plan.script = Some(script);
         plan
     }
+}
+
+/// Those that are to run afterwards.
+pub(super) fn started<'a, 'r>(registered: &'a [Registered<'r>], decisions: &[Decision]) -> Vec<&'a Registered<'r>> {
+    registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect()
+}
+
+/// Waits for the settle time, if there is any.
+pub(super) fn settle(options: Options) -> Option<String> {
+    let settle = options.settle.as_secs_f64();
+    (settle > 0.0).then(|| format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()))
+}
+
+/// The last log lines of those among `started` that are not up.
+pub(super) fn last_words(script: &mut Script, host: &Host, started: &[&Registered<'_>]) -> BTreeMap<String, SectionId> {
+    if started.is_empty() {
+        return BTreeMap::new();
+    }
+    let names: Vec<&str> = started.iter().map(|r| r.container.as_str()).collect();
+    script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
+    let log = |r: &&Registered<'_>| {
+        // The names come one a line with a leading slash; a shell pattern finds one without another process.
+        let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
+        let id = script.run(&format!("case \"\n$mcp_down\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
+        (r.target.server.name.to_string(), id)
+    };
+    started.iter().map(log).collect()
+}
+
+/// Looks at the containers of `registered`.
+pub(super) fn look(script: &mut Script, host: &Host, registered: &[Registered<'_>]) -> SectionId {
+    let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
+    script.run(&say(&command::inspect(&names), host))
 }

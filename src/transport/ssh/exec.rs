@@ -24,7 +24,7 @@ use crate::transport::{
 /// How long a stream that was stopped may take to die on the host before its channel is closed over it.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A stream that has heard nothing for so long, not even an answer to a keepalive, is lost.
+/// A connection that has heard nothing for so long, not even an answer to a keepalive, is lost.
 const SILENCE: Duration = KEEPALIVE.saturating_mul(3);
 
 /// A session that is logged in.
@@ -163,9 +163,7 @@ impl Exchange<'_> {
                 heard = Instant::now();
                 Wire::check(Phase::Exec, self.limits, until)?;
             } else if !channel.eof() {
-                if self.is_stream {
-                    self.keep_alive(&mut heard)?;
-                }
+                self.keep_alive(&mut heard)?;
                 if self.wire.wait(Phase::Exec, self.limits, until)? {
                     heard = Instant::now();
                 }
