@@ -6,8 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::observe::LOOK_ALLOWED;
+use super::{observe::LOOK_ALLOWED, registered::say};
 use crate::{
+    docker::command,
+    domain::Host,
     fleet::{HostError, Session},
     transport::{
         TransportErrorKind,
@@ -20,8 +22,8 @@ use crate::{
 /// long; long enough for a host under load and a slow login shell.
 const BEGIN_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long a lost host is tried for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a lost host, or its engine, is tried for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest wait on the host in one exec.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -34,6 +36,7 @@ pub(super) struct Attempt {
     word: String,
     clock: Option<HostClock>,
     begin_by: Option<u64>,
+    begun: Instant,
     /// The exec's own deadline.
     until: Instant,
 }
@@ -65,7 +68,17 @@ impl Attempt {
             script.begin_by(seconds);
         }
         let until = Instant::now() + session.allows(allowed);
-        Self { word: script.word().to_owned(), clock: clock.cloned(), begin_by, until }
+        let word = script.word().to_owned();
+        Self { word, clock: clock.cloned(), begin_by, begun: Instant::now(), until }
+    }
+
+    /// A command that asks an engine whom it was told to signal since this attempt was begun. It ends within five seconds, also on
+    /// engines that know no such question and would wait for what comes.
+    pub(super) fn signalled(&self, host: &Host) -> String {
+        let events = say(&command::signalled_since(self.begun.elapsed().as_secs() + 1), host);
+        format!(
+            "{{ {events} & mcp_p=$!; ( sleep 5; kill $mcp_p ) >/dev/null 2>&1 & mcp_w=$!; wait $mcp_p; kill $mcp_w; }} 2>/dev/null"
+        )
     }
 
     /// Whether `error` leaves open what the script did.

@@ -39,6 +39,14 @@ pub(crate) fn through(bench: &Bench<'_>, cut: Option<Cut>) -> Proxy {
     proxy
 }
 
+/// The same for a host with this environment, whose scripts travel on standard input.
+pub(crate) fn with_environment(bench: &Bench<'_>, environment: &str) {
+    let hosts = bench.scratch.read("hosts.yaml");
+    bench
+        .scratch
+        .write("hosts.yaml", &hosts.replace("    user: root\n", &format!("    user: root\n    env: {environment}\n")));
+}
+
 /// Takes the proxy away again.
 pub(crate) fn straight(bench: &Bench<'_>) {
     bench.scratch.write("hosts.yaml", &bench.scratch.hosts_yaml());

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::{
-    bench::{bench, straight, through},
+    bench::{bench, straight, through, with_environment},
     proxy::{Cut, Direction, Proxy, Way},
+    rig::Rig,
     support::{Answer, Bench, Report, error, gist, wait_until},
 };
 
@@ -19,6 +20,17 @@ fn slow() -> Bench<'static> {
 /// Runs `words`, cuts when `moment` has come, and gives the report.
 fn cut_at(bench: &Bench<'_>, words: &str, way: Way, code: i32, moment: impl FnMut() -> bool) -> Report {
     let proxy = through(bench, None);
+    cut_through(&proxy, bench, words, way, code, moment)
+}
+
+fn cut_through(
+    proxy: &Proxy,
+    bench: &Bench<'_>,
+    words: &str,
+    way: Way,
+    code: i32,
+    moment: impl FnMut() -> bool,
+) -> Report {
     let child = bench.spawn(&format!("{words} -o json"));
     wait_until("the moment of the cut", moment);
     proxy.cut(way);
@@ -48,6 +60,95 @@ fn a_restart_that_was_cut_off_while_docker_stops_is_waited_for_and_confirmed() {
         assert_ne!(bench.started_at(1, "slow"), before);
         assert_eq!(bench.state(1, "slow"), "running");
     }
+}
+
+#[test]
+fn a_script_that_travelled_on_standard_input_is_found_as_well() {
+    let bench = slow();
+    let before = bench.started_at(1, "slow");
+    let proxy = through(&bench, None);
+    with_environment(&bench, "{ TOKEN: s3cret }");
+    let words = "restart :slow --settle 0";
+    let report = cut_through(&proxy, &bench, words, Way::Reset, 0, || is_stopping(&bench));
+    assert_eq!(gist(report.row()), "changed restarted running", "{report:?}");
+    assert_ne!(bench.started_at(1, "slow"), before);
+}
+
+#[test]
+fn a_script_that_was_killed_between_stop_and_start_is_said_to_have_ended_half_way() {
+    let mut bench = slow();
+    // Another command: stop, remove, run.
+    bench.server("slow", "edge-1", "--stop-timeout 3 --label other=1", "--ignore-term");
+    let child = bench.spawn("restart :slow --settle 0 --timeout 8s -o json");
+    wait_until("docker stops it", || is_stopping(&bench));
+    kill_the_script(&bench, "stop");
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    answer.says(1, &["ended half-way", "the old container was stopped, and no new one was made", "mcp start"]);
+    let report = Report(serde_json::from_str(&answer.out).unwrap());
+    assert_eq!(gist(report.row()), "failed - stopped", "{report:?}");
+    assert_eq!(bench.state(1, "slow"), "exited");
+    assert_eq!(bench.listed("slow")["status"], "stopped");
+    assert_eq!(gist(bench.report("start :slow --settle 0", 0).row()), "changed replaced running");
+}
+
+/// Kills the script that works on `slow`, and its `docker VERB`.
+fn kill_the_script(bench: &Bench<'_>, verb: &str) {
+    let name = bench.name("slow");
+    let find = format!("pgrep -fa 'mcp_m=mc[p].*{name}' | grep -o 'mcp_m=mcp-[0-9a-f]*' | head -n 1");
+    let word = bench.by_hand(1, &find);
+    // A pattern that does not match the words of the process that looks for it.
+    let (start, last) = word.split_at(word.len() - 1);
+    bench.by_hand(1, &format!("pkill -KILL -f '{start}[{last}]'; pkill -KILL -f '^docker {verb} {name}$'; true"));
+}
+
+#[test]
+fn an_engine_that_goes_on_without_its_script_is_seen_to_be_at_work() {
+    let mut bench = bench();
+    bench.server("slow", "edge-1", "--stop-timeout 12", "--ignore-term");
+    bench.report("start :slow --settle 500ms", 0);
+    let before = bench.started_at(1, "slow");
+    let child = bench.spawn("restart :slow --settle 0 --timeout 4s -o json");
+    wait_until("docker stops it", || is_stopping(&bench));
+    kill_the_script(&bench, "restart");
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    // The host answered, so it is not unreachable.
+    answer.says(1, &["1 unknown", "still at work"]);
+    wait_until("the engine finishes the restart", || {
+        bench.state(1, "slow") == "running" && bench.started_at(1, "slow") != before
+    });
+}
+
+#[test]
+fn an_engine_that_ends_under_a_restart_is_waited_for() {
+    let rig = Rig::own(1);
+    let mut bench = Bench::on(&rig);
+    bench.server("slow", "edge-1", "--stop-timeout 9", "--ignore-term");
+    bench.report("start :slow --settle 500ms", 0);
+    let proxy = through(&bench, None);
+    let child = bench.spawn("restart :slow --settle 0 -o json");
+    wait_until("docker stops it", || is_stopping(&bench));
+    proxy.cut(Way::Reset);
+    rig.engine("stop", 1);
+    rig.engine("start", 1);
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    let report = Report(serde_json::from_str(&answer.out).unwrap());
+    assert_eq!(bench.state(1, "slow"), "exited");
+    assert_eq!(report.row()["outcome"], "failed", "{answer:?}");
+    // How far the engine came before it ended is its own affair: the cause says it.
+    assert!(!error(report.row(), "cause").contains("could not be asked"), "{answer:?}");
+    straight(&bench);
+    assert_eq!(gist(bench.report("start :slow --settle 0", 0).row()), "changed started running");
+}
+
+#[test]
+fn a_removal_that_was_cut_off_is_confirmed() {
+    let bench = slow();
+    let proxy = through(&bench, None);
+    let child = bench.spawn("remove :slow --stop --yes");
+    wait_until("docker stops it", || is_stopping(&bench));
+    proxy.cut(Way::Reset);
+    Answer::of(child.wait_with_output().unwrap()).says(0, &["removed the container of", "is forgotten"]);
+    assert_eq!(bench.state(1, "slow"), "none");
 }
 
 #[test]
@@ -115,7 +216,9 @@ fn a_restart_that_never_reached_its_host_is_not_done() {
 
 #[test]
 fn a_request_that_reaches_its_host_after_the_verdict_does_nothing() {
-    let mut bench = bench();
+    // Execs are counted, so nobody else may run any.
+    let rig = Rig::own(1);
+    let mut bench = Bench::on(&rig);
     bench.server("web", "edge-1", "", "");
     bench.report("start :web --settle 0", 0);
     let words = "restart :web --settle 0 --timeout 4s";
@@ -140,7 +243,8 @@ fn a_request_that_reaches_its_host_before_the_verdict_is_done() {
     let before = bench.started_at(1, "web");
     let child = bench.spawn(&format!("{words} -o json"));
     wait_until("mcp asks what became of it", || {
-        proxy.connections() > 1 && bench.by_hand(1, "pgrep -fc 'mcp_bus[y]' || true") != "0"
+        let asks = format!("pgrep -fc 'mcp_bus[y].*{}' || true", bench.name("web"));
+        proxy.connections() > 1 && bench.by_hand(1, &asks) != "0"
     });
     proxy.deliver();
     let answer = Answer::of(child.wait_with_output().unwrap());

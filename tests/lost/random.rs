@@ -10,8 +10,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    bench::{bench, straight, through},
+    bench::{straight, through},
     proxy::{Cut, Direction, Way},
+    rig::Rig,
     support::{Answer, Bench, Report, wait_until},
 };
 
@@ -84,7 +85,9 @@ fn rows_of(rounds: usize) -> BTreeMap<String, usize> {
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) | 0x1_0000_0000);
     println!("MCP_SEED={seed}");
     let mut random = Random(seed);
-    let mut bench = bench();
+    // Connections are killed and processes counted, so nobody else may have any there.
+    let rig = Rig::own(1);
+    let mut bench = Bench::on(&rig);
     bench.server("one", "edge-1", "", "");
     bench.server("two", "edge-1", "", "");
     bench.server("slow", "edge-1", "--stop-timeout 1", "--ignore-term");

@@ -2,7 +2,9 @@
 //!
 //! Boundary: asks by `aftermath`, decides by `verdict`, words rows. Next: `judge` for what is seen of a container.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
+
+use jiff::Timestamp;
 
 use super::{
     judge::{Row, judge, settled_or, stop_under_way, without_answer},
@@ -15,7 +17,7 @@ use crate::{
     fleet::{HostError, Session},
     operations::{
         Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
-        aftermath::{Aftermath, Attempt},
+        aftermath::{Aftermath, Attempt, PATIENCE},
         change::{Decision, Options},
         observe::{self, Observation},
         registered::Registered,
@@ -37,6 +39,7 @@ pub(super) struct Work<'a> {
 struct Ids {
     logs: BTreeMap<String, SectionId>,
     look: SectionId,
+    signalled: Option<SectionId>,
 }
 
 /// Finds out what `attempt` did before and after `error`.
@@ -86,6 +89,7 @@ impl Work<'_> {
         self.ask(session, attempt, true)
     }
 
+    /// Asks until docker answers, for a while: the engine of a host that was started anew comes later than its sshd.
     fn ask(
         &self,
         session: &mut Session<'_>,
@@ -94,17 +98,30 @@ impl Work<'_> {
     ) -> Result<(Aftermath<Ids>, Observation), Trouble> {
         let host = session.host();
         let started = plan::started(self.registered, self.decisions);
-        let found = attempt
-            .ask(session, self.options.settle, to_the_end, |script| {
-                if let Some(settle) = plan::settle(self.options).filter(|_| !started.is_empty()) {
-                    script.plain(&format!("[ $mcp_busy = 1 ] || {{ {settle}; }}"));
-                }
-                let logs = plan::last_words(script, host, &started);
-                Ids { logs, look: plan::look(script, host, self.registered) }
-            })
-            .map_err(|error| Trouble::host(&error, host))?;
-        let seen = observe::read(found.sections.get(found.ids.look))?;
-        Ok((found, seen))
+        let until = Instant::now() + session.allows(PATIENCE);
+        let mut is_first = true;
+        loop {
+            let found = attempt
+                .ask(session, self.options.settle, to_the_end, |script| {
+                    if !is_first {
+                        script.plain("sleep 1");
+                    }
+                    if let Some(settle) = plan::settle(self.options).filter(|_| !started.is_empty()) {
+                        script.plain(&format!("[ $mcp_busy = 1 ] || {{ {settle}; }}"));
+                    }
+                    let logs = plan::last_words(script, host, &started);
+                    // Asked after the look, so that a stop that was over by then has shown its effect.
+                    let look = plan::look(script, host, self.registered);
+                    Ids { logs, look, signalled: to_the_end.then(|| script.run(&attempt.signalled(host))) }
+                })
+                .map_err(|error| Trouble::host(&error, host))?;
+            is_first = false;
+            match observe::read(found.sections.get(found.ids.look)) {
+                Ok(seen) => return Ok((found, seen)),
+                Err(_) if Instant::now() < until && !session.is_abandoned() => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
     }
 
     fn verdict(&self, r: &Registered<'_>, decision: &Decision, seen: &Observation) -> Verdict {
@@ -144,6 +161,8 @@ impl Work<'_> {
             }
             _ if found.at_work => open(Outcome::Unknown, still_at_work(lost)),
             Verdict::NotDone if !found.is_over => open(Outcome::Unknown, may_begin(lost)),
+            // Its docker command was killed with the script, and its engine goes on alone.
+            Verdict::NotDone if self.is_signalled(r, found, seen) => open(Outcome::Unknown, still_at_work(lost)),
             Verdict::NotDone => open(Outcome::NotDone, self.not_done(lost)),
             Verdict::Half(how) => self.half(r, how, lost, judged(0, ""), seen),
         }
@@ -199,6 +218,17 @@ impl Work<'_> {
             row.status = Some(record.status.clone());
         }
         (row, record)
+    }
+
+    /// Whether the engine was told, since the work began and since the container started, to end the container that lives on. Both times
+    /// are the engine's.
+    fn is_signalled(&self, r: &Registered<'_>, found: &Aftermath<Ids>, seen: &Observation) -> bool {
+        let text = found.ids.signalled.and_then(|id| found.sections.get(id)).map(Section::stdout_text);
+        let Some(container) = seen.get(&r.container).filter(|c| c.state.is_alive()) else { return false };
+        text.unwrap_or_default().lines().filter_map(|line| line.split_once(' ')).any(|(id, at)| {
+            let at = at.trim().parse().ok().and_then(|at| Timestamp::from_nanosecond(at).ok());
+            id == container.id && at.is_some_and(|at| container.started_at.is_none_or(|started| at > started))
+        })
     }
 
     fn confirmed(&self, found: &Aftermath<Ids>) -> String {
