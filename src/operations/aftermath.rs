@@ -86,7 +86,7 @@ impl Attempt {
         match error {
             HostError::Transport(error) => !matches!(
                 *error.kind,
-                TransportErrorKind::Cancelled | TransportErrorKind::Unsupported(_) | TransportErrorKind::Local(_)
+                TransportErrorKind::Cancelled | TransportErrorKind::Unsupported(_)
             ),
             // Its shell was killed; what it had started may go on.
             HostError::Answer(_) => true,
