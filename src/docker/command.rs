@@ -188,7 +188,7 @@ mod tests {
             (top("finance"), "docker top finance -eo pid"),
             (
                 signalled_since(30),
-                "docker events --since 30s --until 0s --filter type=container --filter event=kill --format '{{.Actor.ID}} {{.TimeNano}}'",
+                "docker events --since 30s --until 0s --filter 'type=container' --filter 'event=kill' --format '{{.Actor.ID}} {{.TimeNano}}'",
             ),
         ] {
             assert_eq!(command.to_shell(), line);

@@ -84,10 +84,9 @@ impl Attempt {
     /// Whether `error` leaves open what the script did.
     pub(super) fn is_open_after(error: &HostError) -> bool {
         match error {
-            HostError::Transport(error) => !matches!(
-                *error.kind,
-                TransportErrorKind::Cancelled | TransportErrorKind::Unsupported(_)
-            ),
+            HostError::Transport(error) => {
+                !matches!(*error.kind, TransportErrorKind::Cancelled | TransportErrorKind::Unsupported(_))
+            }
             // Its shell was killed; what it had started may go on.
             HostError::Answer(_) => true,
             HostError::NotAttempted | HostError::Late => false,

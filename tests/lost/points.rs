@@ -63,6 +63,18 @@ fn a_restart_that_was_cut_off_while_docker_stops_is_waited_for_and_confirmed() {
 }
 
 #[test]
+#[ignore = "takes a minute: a silent connection is borne for 45 s"]
+fn a_connection_that_falls_silent_is_given_up_long_before_the_deadline() {
+    let bench = slow();
+    let before = bench.started_at(1, "slow");
+    // The deadline would be 300 s.
+    let report = cut_at(&bench, "restart :slow --settle 0", Way::Silence, 0, || is_stopping(&bench));
+    assert_eq!(gist(report.row()), "changed restarted running", "{report:?}");
+    assert!(report.0["seconds"].as_f64().unwrap() < 200.0, "{report:?}");
+    assert_ne!(bench.started_at(1, "slow"), before);
+}
+
+#[test]
 fn a_script_that_travelled_on_standard_input_is_found_as_well() {
     let bench = slow();
     let before = bench.started_at(1, "slow");
