@@ -87,11 +87,13 @@ pub struct ShellScript {
 
 impl ShellScript {
     /// The word that stands in the words of the script's process however it travels, so that it is found in the host's process
-    /// list: what follows `# ` in the first line, if it is nothing but letters, digits and hyphens.
+    /// list: what follows `# ` in the first line, if it begins with `mcp-`, is short and has nothing but letters, digits and hyphens.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
         let word = self.text.lines().next()?.strip_prefix("# ")?;
-        let is_plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_plain = word.starts_with("mcp-")
+            && word.len() <= 64
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         is_plain.then_some(word)
     }
 }
