@@ -70,7 +70,7 @@ impl Presence {
     /// it so far, until the host's clock is past `begin_by`. Leaves `mcp_busy` at 1 when the script is still at work.
     pub fn ask(script: &mut Script, word: &str, patience: Duration, begin_by: Option<u64>) -> SectionId {
         let (own, sought) = (pattern(script.word()), pattern(word));
-        let (patience, begin_by) = (patience.as_secs(), begin_by.unwrap_or(0));
+        let (patience, begin_by) = ((patience.as_millis() + 500) / 1000, begin_by.unwrap_or(0));
         // Finding itself proves that this account may see its own processes. The clock is read before the list, so that what the list
         // does not show after `begin_by` refuses to begin.
         script.plain(&format!(
