@@ -56,6 +56,9 @@ pub enum HostError {
     /// The run was interrupted before this host was taken up.
     #[error("not attempted: the run was interrupted")]
     NotAttempted,
+    /// The host began the script too late, so it did nothing ([`crate::transport::script::Script::begin_by`]).
+    #[error("the host took too long to begin, so nothing was done")]
+    Late,
     /// The host answered with something that is not an answer.
     #[error("{0}")]
     Answer(String),

@@ -3,6 +3,7 @@
 //! Boundary: no clap, no terminals, no ssh2. Reports are values that serialise. Next: `commands` call these one each.
 
 pub mod act;
+mod aftermath;
 pub mod change;
 pub mod check;
 mod context;

@@ -8,6 +8,7 @@ mod dispatch;
 mod error;
 pub mod input;
 pub mod local;
+pub mod presence;
 pub mod retry;
 pub mod script;
 mod shown_key;
@@ -148,6 +149,19 @@ pub struct ShellScript {
     pub text: String,
     /// Holds values that must not show up in the host's process list: it then travels on stdin, at one more round trip.
     pub sensitive: bool,
+}
+
+impl ShellScript {
+    /// The word that stands in the words of the script's process however it travels, so that it is found in the host's process
+    /// list: what follows `# ` in the first line, if it begins with `mcp-`, is short and has nothing but letters, digits and hyphens.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        let word = self.text.lines().next()?.strip_prefix("# ")?;
+        let is_plain = word.starts_with("mcp-")
+            && word.len() <= 64
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_plain.then_some(word)
+    }
 }
 
 /// Which stream bytes came from.

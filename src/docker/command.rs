@@ -159,6 +159,15 @@ pub fn top(name: &str) -> DockerCommand {
     DockerCommand::new(["top", name, "-eo", "pid"])
 }
 
+/// The containers that the engine was told to signal within the last `seconds` by the host's clock: a line for each signal, the id and
+/// the nanoseconds since the epoch by the engine's clock. The engine remembers its last events only, and until it ends.
+#[must_use]
+pub fn signalled_since(seconds: u64) -> DockerCommand {
+    let (since, template) = (format!("{seconds}s"), "{{.Actor.ID}} {{.TimeNano}}");
+    let filters = ["--filter", "type=container", "--filter", "event=kill", "--format", template];
+    DockerCommand::new(["events", "--since", &since, "--until", "0s"]).with(filters)
+}
+
 fn one_line(template: &str) -> String {
     template.lines().collect()
 }
@@ -177,6 +186,10 @@ mod tests {
             (force_remove("finance"), "docker rm -f finance"),
             (stats(["a", "b"]), "docker stats --no-stream --no-trunc --format '{{json .}}' a b"),
             (top("finance"), "docker top finance -eo pid"),
+            (
+                signalled_since(30),
+                "docker events --since 30s --until 0s --filter 'type=container' --filter 'event=kill' --format '{{.Actor.ID}} {{.TimeNano}}'",
+            ),
         ] {
             assert_eq!(command.to_shell(), line);
         }

@@ -2,7 +2,10 @@
 //!
 //! Boundary: no docker, no terminals. Next: `transport` for what happens on the wire.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use super::{Event, Fleet, HostError};
 use crate::{
@@ -12,6 +15,10 @@ use crate::{
         script::{Script, Sections},
     },
 };
+
+/// Pause before the second try to reconnect; each further one is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// One host's session, opened when first needed.
 pub struct Session<'a> {
@@ -50,12 +57,37 @@ impl<'a> Session<'a> {
         Ok(fleet.connector.scan(host, &limits)?)
     }
 
+    /// Connects anew after trouble, trying again with longer and longer pauses until `patience` is used up: a host that is busy or a
+    /// cable that was out comes back. Ends at once when the run is abandoned, and when the host answers and lets nobody in.
+    ///
+    /// # Errors
+    /// What the last try said.
+    pub fn reconnect(&mut self, patience: Duration) -> Result<(), HostError> {
+        self.remote = None;
+        let until = Instant::now() + self.allows(patience);
+        let (sender, abandoned) = mpsc::channel();
+        let _guard = self.fleet.cancel.on_abandon(move || {
+            let _ = sender.send(());
+        });
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.connect() {
+                Err(HostError::Transport(error)) if error.may_pass() => error,
+                other => return other,
+            };
+            if Instant::now() + pause >= until || abandoned.recv_timeout(pause).is_ok() {
+                return Err(error.into());
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Runs `script` and cuts its output into sections. `allowed` is the operation's default deadline; the host's own
     /// and the user's win over it.
     ///
     /// # Errors
     /// The connection's trouble, or [`HostError::Answer`] when the host ran something else than the script (no POSIX
-    /// `sh`, a forced command).
+    /// `sh`, a forced command), or [`HostError::Late`].
     pub fn exec(&mut self, label: &str, script: &Script, allowed: Duration) -> Result<Sections, HostError> {
         let (fleet, host) = (self.fleet, self.host);
         let begin = Instant::now();
@@ -66,6 +98,9 @@ impl<'a> Session<'a> {
         let output = remote.exec(&script.to_shell(), &limits)?;
         (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
         let sections = script.read(&output);
+        if sections.is_late() {
+            return Err(HostError::Late);
+        }
         if !sections.is_complete() {
             let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
             let said: String =
@@ -118,6 +153,18 @@ impl<'a> Session<'a> {
         let end = remote.pipe(script, input, &Limits::new(allowed, fleet.cancel, &phase), sink)?;
         (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
         Ok(end)
+    }
+
+    /// The deadline that holds here for what waits `default` by itself.
+    #[must_use]
+    pub fn allows(&self, default: Duration) -> Duration {
+        self.allowed(default).min(default)
+    }
+
+    /// Whether what runs should end.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.fleet.cancel.is_abandoned()
     }
 
     fn allowed(&self, default: Duration) -> Duration {

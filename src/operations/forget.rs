@@ -1,20 +1,22 @@
 //! Removing a server's containers before it is forgotten.
 //!
-//! Boundary: one exec to look, one to remove; the registry is `register`'s.
+//! Boundary: one exec to look, one to remove, and those of `aftermath` when the connection was lost; the registry is `register`'s.
 
 use std::time::Duration;
 
 use super::{
     Context, Trouble,
+    aftermath::Attempt,
     change::{Ownership, ownership},
-    observe,
-    registered::say,
+    observe::{self, Observation},
+    registered::{Registered, say},
     select::Target,
 };
 use crate::{
     docker::{command, inspect::ContainerState},
     domain::Instance,
     error::CommandError,
+    fleet::Session,
     transport::script::Script,
 };
 
@@ -88,7 +90,20 @@ pub fn containers(
             return Ok(plan.into_iter().map(|(what, _)| what).collect());
         }
         let mut ids = script.side_by_side(&codes, 10).into_iter();
-        let sections = session.exec("remove", &script, ALLOWED)?;
+        let attempt = Attempt::new(&mut script, session, seen.clock(), ALLOWED);
+        let sections = match session.exec("remove", &script, ALLOWED) {
+            Ok(sections) => sections,
+            Err(error) if Attempt::is_open_after(&error) => {
+                let lost = Trouble::host(&error, host);
+                let after = after_a_loss(session, &attempt, registered, &seen, &lost);
+                return Ok(plan
+                    .into_iter()
+                    .zip(after)
+                    .map(|((what, code), after)| code.and(after).map_or(what, Forgotten::Trouble))
+                    .collect());
+            }
+            Err(error) => return Err(error),
+        };
         Ok(plan
             .into_iter()
             .map(|(what, code)| {
@@ -112,4 +127,53 @@ pub fn containers(
         all.extend(registered.iter().map(|r| r.target.instance()).zip(results));
     }
     Ok(all)
+}
+
+/// What keeps each of `registered` from being called removed after the connection was lost over it.
+fn after_a_loss(
+    session: &mut Session<'_>,
+    attempt: &Attempt,
+    registered: &[Registered<'_>],
+    before: &Observation,
+    lost: &Trouble,
+) -> Vec<Option<Trouble>> {
+    let host = session.host();
+    let mut ask = |to_the_end| {
+        let found = attempt
+            .ask(session, Duration::ZERO, to_the_end, |script| {
+                script.run(&say(&command::inspect(registered.iter().map(|r| r.container.as_str())), host))
+            })
+            .map_err(|error| Trouble::host(&error, host))?;
+        let seen = observe::read(found.sections.get(found.ids))?;
+        Ok::<_, Trouble>((found, seen))
+    };
+    let remains = |seen: &Observation, r: &Registered<'_>| {
+        let id = |o: &Observation| o.get(&r.container).map(|c| c.id.clone());
+        id(seen).is_some() && id(seen) == id(before)
+    };
+    let result = ask(false).and_then(|(found, seen)| {
+        let is_settled = found.is_over || found.at_work || !registered.iter().any(|r| remains(&seen, r));
+        if is_settled { Ok((found, seen)) } else { ask(true) }
+    });
+    let (found, seen) = match result {
+        Ok(answer) => answer,
+        Err(later) => {
+            let cause = format!("{}; what became of it could not be asked: {}", lost.cause, later.cause);
+            let hint = Some("the host may still be at work; look with `mcp list`".to_owned());
+            return vec![Some(Trouble { cause, hint, ..lost.clone() }); registered.len()];
+        }
+    };
+    let why = |r: &Registered<'_>| match seen.get(&r.container) {
+        _ if found.at_work => "the host is still at work on it",
+        _ if !found.is_over => "the host may still begin it",
+        Some(c) if before.get(&r.container).is_some_and(|b| b.state.is_alive()) && !c.state.is_alive() => {
+            "its container was stopped and not removed"
+        }
+        _ => "its container was not removed",
+    };
+    let trouble = |r: &Registered<'_>| {
+        let hint = Some("run the same command again".to_owned());
+        Trouble { cause: format!("{}; {}", lost.cause, why(r)), hint, ..lost.clone() }
+    };
+    registered.iter().map(|r| remains(&seen, r).then(|| trouble(r))).collect()
 }

@@ -2,7 +2,10 @@
 //!
 //! Boundary: one exec per host; the words are `docker`'s, the wire is `fleet`'s. Next: `list` and `get` make answers of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -20,7 +23,10 @@ use crate::{
     domain::{Instance, ServerStatus, Status},
     error::Exit,
     fleet::Session,
-    transport::script::{Script, Section, SectionId},
+    transport::{
+        presence::HostClock,
+        script::{Script, Section, SectionId},
+    },
 };
 
 /// Deadline of an exec that only looks, unless the host or the user says otherwise.
@@ -30,6 +36,7 @@ pub const LOOK_ALLOWED: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
     containers: BTreeMap<String, Container>,
+    clock: Option<HostClock>,
 }
 
 impl Observation {
@@ -38,14 +45,23 @@ impl Observation {
     pub fn get(&self, name: &str) -> Option<&Container> {
         self.containers.get(name)
     }
+
+    /// The host's clock at that look, where it was asked and told.
+    #[must_use]
+    pub fn clock(&self) -> Option<&HostClock> {
+        self.clock.as_ref()
+    }
 }
 
-/// Looks at the containers of `registered` in one exec.
+/// Looks at the containers of `registered` in one exec, and at the host's clock.
 pub(super) fn look(session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Observation, Trouble> {
     let mut script = Script::new();
+    let clock = HostClock::ask(&mut script);
     let id = ask(&mut script, session, registered);
+    let asked = Instant::now();
     let sections = session.exec("look", &script, LOOK_ALLOWED).map_err(|e| Trouble::host(&e, session.host()))?;
-    read(sections.get(id))
+    let clock = sections.get(clock).and_then(|section| HostClock::read(section, asked));
+    Ok(Observation { clock, ..read(sections.get(id))? })
 }
 
 /// Adds the question that [`read`] reads the answer of.
@@ -74,7 +90,7 @@ pub(super) fn read(section: Option<&Section>) -> Result<Observation, Trouble> {
         let reason = format!("{e}: {}", e.source);
         Trouble::failed(reason, Some("see what it says with `mcp hosts check`".to_owned()))
     })?;
-    Ok(Observation { containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect() })
+    Ok(Observation { containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(), clock: None })
 }
 
 /// Whether the last end of `container` was `mcp`'s doing.

@@ -46,7 +46,9 @@ pub enum Outcome {
     Failed,
     /// The host gave no answer, so nothing was done.
     Unreachable,
-    /// The connection ended while the host was at work: look again.
+    /// The connection was lost before it happened, and the host was asked since: the container is as it was.
+    NotDone,
+    /// The connection ended while the host was at work, and what became of it could not be found out: look again.
     Unknown,
     /// The run was interrupted before it came to this.
     NotAttempted,
@@ -129,7 +131,7 @@ impl ChangeReport {
             exit.or(match row.outcome {
                 Outcome::Changed | Outcome::Unchanged => Exit::Ok,
                 Outcome::Failed => Exit::Failed,
-                Outcome::Unreachable | Outcome::Unknown => match &row.error {
+                Outcome::Unreachable | Outcome::NotDone | Outcome::Unknown => match &row.error {
                     Some(Trouble { kind: TroubleKind::Interrupted, .. }) => Exit::Interrupted,
                     Some(Trouble { kind: TroubleKind::Failed, .. }) => Exit::Failed,
                     _ => Exit::Unreachable,

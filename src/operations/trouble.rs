@@ -79,6 +79,13 @@ impl Trouble {
                 hint: Some("run the same command again: what is done stays done".to_owned()),
                 log: vec![],
             },
+            HostError::Late => Self {
+                kind: TroubleKind::Unreachable,
+                phase: Some(Phase::Exec.to_string()),
+                cause: error.to_string(),
+                hint: Some("is the host overloaded? run the same command again".to_owned()),
+                log: vec![],
+            },
             HostError::Answer(_) => Self::failed(
                 error.to_string(),
                 Some(format!("the account on {} needs a POSIX shell as `sh` and no forced command", host.name)),

@@ -34,6 +34,7 @@ impl Ui {
             Outcome::Unchanged => "ok, unchanged".to_owned(),
             Outcome::Failed => self.paint("failed", |s| s.red()),
             Outcome::Unreachable => self.paint("unreachable", |s| s.magenta()),
+            Outcome::NotDone => self.paint("not done", |s| s.yellow()),
             Outcome::Unknown => self.paint("unknown", |s| s.magenta()),
             Outcome::NotAttempted => self.paint("not attempted", |s| s.yellow()),
         };
@@ -52,6 +53,7 @@ impl Ui {
         for (outcome, word) in [
             (Outcome::Failed, "failed"),
             (Outcome::Unreachable, "unreachable"),
+            (Outcome::NotDone, "not done"),
             (Outcome::Unknown, "unknown"),
             (Outcome::NotAttempted, "not attempted"),
         ] {

@@ -46,6 +46,10 @@ pub fn transience(error: &TransportError) -> Transience {
         TransportErrorKind::Timeout { .. } | TransportErrorKind::Forward { .. } => Transience::Passing,
         TransportErrorKind::Lost(_) if error.phase == Phase::KeyExchange => Transience::Busy,
         TransportErrorKind::Lost(_) => Transience::Passing,
+        // Its session broke, and the next one may not.
+        TransportErrorKind::Jump { cause, .. } if matches!(*cause.kind, TransportErrorKind::Lost(_)) => {
+            Transience::Passing
+        }
         // A jump host has had its own tries.
         _ => Transience::Lasting,
     }

@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use super::{Output, ShellScript};
+use super::{Output, ShellScript, presence::CLOCK};
 use crate::docker::shell::quote;
 
 /// Most characters kept of the standard error of a command that runs side by side with others, so that with the few bytes
@@ -25,6 +25,7 @@ const SIDE_BY_SIDE_LIMIT: usize = 1500;
 pub struct Script {
     word: String,
     head: String,
+    fence: String,
     body: String,
     sections: usize,
     sensitive: bool,
@@ -64,6 +65,7 @@ impl Section {
 pub struct Sections {
     sections: BTreeMap<usize, Section>,
     complete: bool,
+    late: bool,
 }
 
 impl Sections {
@@ -77,6 +79,12 @@ impl Sections {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether the script did nothing because it came too late ([`Script::begin_by`]).
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.late
     }
 }
 
@@ -96,7 +104,7 @@ impl Script {
     }
 
     fn with_word(word: String) -> Self {
-        Self { word, head: String::new(), body: String::new(), sections: 0, sensitive: false }
+        Self { word, head: String::new(), fence: String::new(), body: String::new(), sections: 0, sensitive: false }
     }
 
     /// Exports `environment` to every command. A script with one travels on stdin.
@@ -111,6 +119,18 @@ impl Script {
     /// between a stop and a start.
     pub fn outlive_connection(&mut self) {
         self.head.push_str("trap '' HUP PIPE\n");
+    }
+
+    /// The word by which the script's process is found while it is at work (see [`super::presence`]).
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// Has the script do nothing at all when the host's clock is past `seconds` as it begins.
+    pub fn begin_by(&mut self, seconds: u64) {
+        self.fence =
+            format!("{CLOCK}\nif [ \"$mcp_t\" -gt {seconds} ]; then printf '\\n%s late\\n' \"$mcp_m\"; exit 0; fi\n");
     }
 
     /// Shell text between sections, whose output belongs to no section and is dropped.
@@ -160,13 +180,13 @@ impl Script {
     }
 
     /// The script as text. Its variables begin with `mcp_`, so that `$M` in a registered string is the host's own.
-    /// The braces make the shell read all of it before it runs any of it. Its first word says that the shell is at work, so
-    /// that what hangs afterwards is not the shell.
+    /// The braces make the shell read all of it before it runs any of it; the first line is its [`ShellScript::word`]. Its
+    /// first word says that the shell is at work, so that what hangs afterwards is not the shell.
     #[must_use]
     pub fn to_shell(&self) -> ShellScript {
+        let Self { word, head, fence, body, .. } = self;
         let text = format!(
-            "{{\n{}mcp_m={}\nprintf '%s here\\n' \"$mcp_m\"\n{}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n",
-            self.head, self.word, self.body
+            "# {word}\n{{\n{head}mcp_m={word}\nprintf '%s here\\n' \"$mcp_m\"\n{fence}{body}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n"
         );
         ShellScript { text, sensitive: self.sensitive }
     }
@@ -202,6 +222,7 @@ impl Script {
                         section.exit = code.or(section.exit);
                     }
                     Marker::Done => sections.complete = true,
+                    Marker::Late => sections.late = true,
                 }
             }
             at = end + 1;
@@ -220,6 +241,9 @@ impl Script {
         if first == "done" {
             return Some(Marker::Done);
         }
+        if first == "late" {
+            return Some(Marker::Late);
+        }
         let id = first.parse().ok().filter(|id| (1..=self.sections).contains(id))?;
         match words.next()? {
             "begin" => Some(Marker::Begin(id)),
@@ -235,6 +259,7 @@ enum Marker {
     Stderr(usize),
     End(usize, Option<i32>),
     Done,
+    Late,
 }
 
 #[cfg(test)]

@@ -64,12 +64,14 @@ impl ExecOutcome {
     pub(crate) fn of_error(error: &HostError) -> Self {
         match error {
             HostError::NotAttempted => Self::NotAttempted,
-            HostError::Answer(_) => Self::Failed,
+            HostError::Answer(_) | HostError::Late => Self::Failed,
             HostError::Transport(error) => match &*error.kind {
                 TransportErrorKind::Cancelled if error.phase < Phase::Exec => Self::NotAttempted,
                 TransportErrorKind::Cancelled => Self::Interrupted,
                 TransportErrorKind::Timeout { .. } if error.phase >= Phase::Exec => Self::TimedOut,
-                TransportErrorKind::Lost(_) if error.phase >= Phase::Exec => Self::Unknown,
+                TransportErrorKind::Lost(_) | TransportErrorKind::Jump { .. } if error.phase >= Phase::Exec => {
+                    Self::Unknown
+                }
                 TransportErrorKind::Input(_) | TransportErrorKind::Local(_) => Self::Failed,
                 _ => Self::Unreachable,
             },

@@ -80,7 +80,9 @@ impl<'a> Group<'a> {
         let mut unwritten = Vec::new();
         if script.sensitive {
             // Read whole before it runs, so that no command of the script can eat the rest of it.
-            command.args(["-c", r#"mcp_script=$(cat) && eval "$mcp_script" </dev/null"#]).stdin(Stdio::piped());
+            let word = script.word().unwrap_or_default();
+            let read = format!(r#": {word}; mcp_script=$(cat) && eval "$mcp_script" </dev/null"#);
+            command.args(["-c", &read]).stdin(Stdio::piped());
             unwritten = script.text.clone().into_bytes();
         } else {
             command.arg("-c").arg(&script.text).stdin(Stdio::null());

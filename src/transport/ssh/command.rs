@@ -53,11 +53,13 @@ pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64) -> Invocati
 }
 
 fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) -> Invocation {
+    // First, so that it is there for a `ps` that shows no more than a line.
+    let word = script.word().map(|word| format!(": {word}; ")).unwrap_or_default();
     if script.sensitive || script.text.len() > ARGUMENTS_LIMIT {
-        let command = format!("exec sh -c {}", quote(&format!("{from_stdin}{run}")));
+        let command = format!("exec sh -c {}", quote(&format!("{word}{from_stdin}{run}")));
         return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
     }
-    let mut command = format!("exec sh -c {} sh", quote(&format!("{FROM_ARGUMENTS}{run}")));
+    let mut command = format!("exec sh -c {} sh", quote(&format!("{word}{FROM_ARGUMENTS}{run}")));
     for line in script.text.split('\n') {
         command.push(' ');
         command.push_str(&quote(line));
@@ -206,6 +208,16 @@ mod tests {
         for invocation in [for_exec(&script("echo s3cret", true), "n"), for_stream(&script("echo s3cret", true), "n")] {
             assert!(!invocation.command.contains("s3cret"));
             assert!(invocation.stdin.unwrap().ends_with(b"echo s3cret\n#n\n"));
+        }
+    }
+
+    #[test]
+    fn a_script_s_word_is_in_the_command_however_the_script_travels() {
+        for sensitive in [false, true] {
+            for (text, shown) in [("# mcp-1\necho x", true), ("# a;b\necho x", false), ("echo\n# mcp-1", false)] {
+                let command = for_exec(&script(text, sensitive), "n").command;
+                assert_eq!(command.starts_with("exec sh -c ': mcp-1; "), shown, "{command}");
+            }
         }
     }
 

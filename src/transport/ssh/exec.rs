@@ -26,7 +26,7 @@ use crate::transport::{
 /// How long a stream that was stopped may take to die on the host before its channel is closed over it.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A stream that has heard nothing for so long, not even an answer to a keepalive, is lost.
+/// A connection that has heard nothing for so long, not even an answer to a keepalive, is lost.
 const SILENCE: Duration = KEEPALIVE.saturating_mul(3);
 
 /// How a script's stdin and its deadline are bound to its channel.
@@ -213,7 +213,7 @@ impl Exchange<'_> {
                     }
                     // A little later, so that it is met here and not as a deadline.
                     until = Some(last + Duration::from_millis(50));
-                } else if self.mode != Mode::Exec {
+                } else {
                     self.keep_alive(&mut heard, until)?;
                 }
                 if self.wire.wait(self.phase.get(), self.limits, until)? {

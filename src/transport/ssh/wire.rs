@@ -128,11 +128,7 @@ impl Wire {
         let left = until.map(|at| at.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             // A jump host that is silent itself is the cause, and whoever looks for it should look there.
-            return Err(self
-                .socket
-                .life()
-                .and_then(super::jump::Life::trouble)
-                .unwrap_or_else(|| timeout(phase, limits)));
+            return Err(self.jump_trouble(phase).unwrap_or_else(|| timeout(phase, limits)));
         }
         Ok(left.unwrap_or(Duration::MAX))
     }
@@ -161,8 +157,14 @@ impl Wire {
 
     /// The connection broke, or the jump host's did that carries it.
     pub(super) fn lost(&self, phase: Phase, reason: &str) -> TransportError {
-        let jump = self.socket.life().and_then(super::jump::Life::trouble);
-        jump.unwrap_or_else(|| TransportError::new(phase, TransportErrorKind::Lost(reason.to_owned())))
+        let lost = || TransportError::new(phase, TransportErrorKind::Lost(reason.to_owned()));
+        self.jump_trouble(phase).unwrap_or_else(lost)
+    }
+
+    /// What is wrong with the jump host that carries this, as the end of what went on here.
+    fn jump_trouble(&self, phase: Phase) -> Option<TransportError> {
+        let trouble = self.socket.life()?.trouble()?;
+        Some(TransportError { phase, ..trouble })
     }
 
     /// Whether the step is to be repeated when the socket is ready.

@@ -49,7 +49,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// How long a failed jump host is not tried again: every host behind it would wait for the same end.
-const REMEMBERED: Duration = Duration::from_secs(30);
+const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// Further tries of a jump host that is busy or not there yet.
 const RETRIES: u32 = 2;
