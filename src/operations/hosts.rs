@@ -135,7 +135,7 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
                         HostError::Transport(e) if e.phase == crate::transport::Phase::Exec => "shell".to_owned(),
                         HostError::Transport(e) => e.phase.to_string(),
                         HostError::Answer(_) => "shell".to_owned(),
-                        HostError::NotAttempted => "not attempted".to_owned(),
+                        HostError::NotAttempted | HostError::Halted(_) => "not attempted".to_owned(),
                     });
                     check.error = Some(Trouble::host(&error, host));
                 }

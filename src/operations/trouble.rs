@@ -21,6 +21,8 @@ pub enum TroubleKind {
     Failed,
     /// The run was interrupted.
     Interrupted,
+    /// The run ended because of what failed elsewhere.
+    Halted,
 }
 
 /// Why something did not work, and what to do next.
@@ -77,6 +79,13 @@ impl Trouble {
                 phase: None,
                 cause: error.to_string(),
                 hint: Some("run the same command again: what is done stays done".to_owned()),
+                log: vec![],
+            },
+            HostError::Halted(_) => Self {
+                kind: TroubleKind::Halted,
+                phase: None,
+                cause: error.to_string(),
+                hint: Some("mend what failed, then `mcp resume` goes on with the rest".to_owned()),
                 log: vec![],
             },
             HostError::Answer(_) => Self::failed(

@@ -89,6 +89,7 @@ impl Progress {
                     line.set_message(phase.to_string());
                 }
             }
+            Event::Batch { number, of, .. } => drawn.total.set_message(format!("{} batch {number}/{of}:", self.verb)),
             Event::Exec { .. } => {}
             Event::HostEnd { host, .. } => {
                 drawn.total.inc(1);
