@@ -1,0 +1,183 @@
+//! What became of one instance: a row for the report and a record for the state.
+//!
+//! Boundary: a judgement over what was decided and seen; asks nobody. Next: `report` holds the rows.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    config::state::{Record, StoppedBy},
+    docker::{inspect::Container, status::report},
+    domain::{ServerStatus, Status},
+    operations::{
+        Context, InstanceReport, Outcome, Trouble,
+        change::{Decision, Options, Ownership, ownership},
+        observe::{self, Observation, stopped_by_mcp},
+        registered::Registered,
+    },
+    transport::script::Section,
+};
+
+/// An instance's row, and what to remember of it.
+pub(super) type Row = (InstanceReport, Option<Record>);
+
+/// What became of an instance whose host answered: `before` is what was there, `seen` what is, `job` how its command ended.
+#[expect(clippy::too_many_arguments, reason = "all that is known of one instance comes together here, once")]
+pub(super) fn judge(
+    context: &Context<'_>,
+    r: &Registered<'_>,
+    decision: &Decision,
+    before: &Observation,
+    seen: &Observation,
+    job: Option<&Section>,
+    log: Option<&Section>,
+    options: Options,
+) -> Row {
+    let now = Timestamp::now();
+    let instance = r.target.instance();
+    let previous = context.state.instances.get(&instance);
+    let container = seen.get(&r.container);
+    let was = before.get(&r.container);
+
+    let mut record = Record {
+        status: ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Unknown, now),
+        container_id: container.map(|c| c.id.clone()),
+        command_hash: None,
+        stopped_by: None,
+    };
+    let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
+    // A replacement that failed before it began leaves the old container, which was not made from what is registered.
+    let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace)
+        && container.is_some_and(|c| was.is_some_and(|was| was.id == c.id));
+    record.command_hash = match decision {
+        d if d.applies_registered() && !still_old => container.map(|_| r.hash()),
+        _ if container.is_some_and(adopted) => Some(r.hash()),
+        _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
+    };
+    record.stopped_by = match decision {
+        // What still lives was not stopped, and its later end is not our doing. The time is the host's own, which tells
+        // whether it was started again since: the two clocks need not agree.
+        Decision::Stop => container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
+            who: context.actor.clone(),
+            at: container.and_then(|c| c.finished_at).unwrap_or(now),
+        }),
+        d if d.applies_registered() => None,
+        _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
+    };
+    let by_mcp = container.is_some_and(|c| stopped_by_mcp(Some(&record), c));
+    let status = report(&instance.server, &instance.host, container, by_mcp, now);
+    record.status = status.clone();
+
+    // A command whose section did not come back may have done anything.
+    let exit = if decision.action().is_some() { job.and_then(|s| s.exit) } else { Some(0) };
+    let stderr = job.map(Section::stderr_text).unwrap_or_default();
+    let error = match decision {
+        Decision::Refuse(trouble) => Some(trouble.clone()),
+        _ if exit != Some(0) => Trouble::docker(exit, &stderr),
+        Decision::Stop if status.status == Status::Running => Some(Trouble::failed(
+            "the stop string ended well, but the container still runs",
+            Some("check servers.yaml: does the registered stop string name this container?".to_owned()),
+        )),
+        d if d.applies_registered() => not_up(r, container, was, &status, options),
+        _ => None,
+    };
+    let error = error.map(|mut trouble| {
+        trouble.log = log.map(|s| s.stdout_text().lines().map(str::to_owned).collect()).unwrap_or_default();
+        trouble
+    });
+    let outcome = match (&error, decision) {
+        (Some(_), _) => Outcome::Failed,
+        (None, Decision::Leave(_)) => Outcome::Unchanged,
+        (None, _) => Outcome::Changed,
+    };
+    let note = match decision {
+        Decision::Leave(note) => note.clone(),
+        _ => None,
+    };
+    let action = if error.is_some() { None } else { decision.action() };
+    let row = InstanceReport {
+        name: instance.server,
+        host: instance.host,
+        outcome,
+        action,
+        note,
+        status: Some(status),
+        error,
+    };
+    // A container that is somebody else's is not ours to remember.
+    let record = (!matches!(decision, Decision::Refuse(_))).then_some(record);
+    (row, record)
+}
+
+/// Why a container that was to run does not, after its settle time.
+fn not_up(
+    r: &Registered<'_>,
+    container: Option<&Container>,
+    was: Option<&Container>,
+    status: &ServerStatus,
+    options: Options,
+) -> Option<Trouble> {
+    let within = options.settle.as_secs_f64();
+    let cause = match (container, status.status) {
+        (None, _) if r.run.removes_itself() => {
+            format!("the container ended within {within} s and removed itself (--rm)")
+        }
+        (None, _) => "docker reported success, but there is no container of that name".to_owned(),
+        (Some(container), Status::Running) => {
+            let before = was.filter(|w| w.id == container.id).map_or(0, |w| w.restart_count);
+            if container.restart_count <= before {
+                return None;
+            }
+            "the container came up, ended and was restarted by its restart policy".to_owned()
+        }
+        (Some(_), _) => {
+            let message = status.message.clone().unwrap_or_else(|| status.status.as_str().to_owned());
+            format!("the container did not stay up for {within} s: {message}")
+        }
+    };
+    Some(Trouble::failed(cause, Some(format!("read more with `mcp log {}`", r.target.instance()))))
+}
+
+/// A row for an instance whose host gave no answer: the last known status with its age is kept in view.
+pub(super) fn without_answer(
+    context: &Context<'_>,
+    r: &Registered<'_>,
+    trouble: &Trouble,
+    outcome: Outcome,
+) -> InstanceReport {
+    let instance = r.target.instance();
+    let status = observe::unanswered(&instance, context.state.instances.get(&instance), trouble);
+    InstanceReport {
+        name: instance.server,
+        host: instance.host,
+        outcome,
+        action: None,
+        note: None,
+        status: Some(status),
+        error: Some(trouble.clone()),
+    }
+}
+
+/// After the connection broke while the host was at work: what needed nothing is known, the rest is not.
+pub(super) fn settled_or(
+    context: &Context<'_>,
+    r: &Registered<'_>,
+    decision: &Decision,
+    before: &Observation,
+    trouble: &Trouble,
+) -> Row {
+    match decision {
+        Decision::Leave(_) | Decision::Refuse(_) => {
+            let options = Options { settle: Duration::ZERO, replace: false, recreate: false };
+            judge(context, r, decision, before, before, None, None, options)
+        }
+        Decision::Stop => {
+            // The host goes on with it, so the end that comes is our doing and no crash.
+            let (_, mut record) = observe::status_of(context, r, before);
+            record.stopped_by = Some(StoppedBy { who: context.actor.clone(), at: Timestamp::now() });
+            (without_answer(context, r, trouble, Outcome::Unknown), Some(record))
+        }
+        _ => (without_answer(context, r, trouble, Outcome::Unknown), None),
+    }
+}

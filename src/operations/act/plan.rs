@@ -1,0 +1,83 @@
+//! The one script that carries a host's decisions out, lower priorities first, and looks again.
+//!
+//! Boundary: pure; shell text around the strings of `change`. Next: `judge` reads what came of it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    docker::command,
+    domain::Host,
+    operations::{
+        Verb,
+        change::{Decision, Options},
+        registered::{Registered, say},
+    },
+    transport::script::{Script, SectionId},
+};
+
+/// Most containers of one host that are worked on at once.
+const AT_ONCE: usize = 10;
+
+/// Log lines shown of a container that did not stay up.
+const LAST_LINES: u64 = 20;
+
+/// The script that acts on one host, and where its answers will be.
+pub(super) struct Plan {
+    pub(super) script: Option<Script>,
+    pub(super) jobs: BTreeMap<String, SectionId>,
+    pub(super) logs: BTreeMap<String, SectionId>,
+    pub(super) look: Option<SectionId>,
+}
+
+impl Plan {
+    pub(super) fn new(
+        host: &Host,
+        verb: Verb,
+        options: Options,
+        registered: &[Registered<'_>],
+        decisions: &[Decision],
+    ) -> Self {
+        let mut steps: Vec<(i64, &Registered<'_>, String)> = registered
+            .iter()
+            .zip(decisions)
+            .filter_map(|(r, d)| {
+                let priority = i64::from(r.target.server.priority);
+                Some((if verb == Verb::Stop { -priority } else { priority }, r, d.code(r)?))
+            })
+            .collect();
+        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), look: None };
+        if steps.is_empty() {
+            return plan;
+        }
+        steps.sort_by_key(|(priority, ..)| *priority);
+        let mut script = Script::new();
+        script.export(&host.env);
+        script.outlive_connection();
+        for group in steps.chunk_by(|a, b| a.0 == b.0) {
+            let codes: Vec<String> = group.iter().map(|(_, _, code)| code.clone()).collect();
+            let ids = script.side_by_side(&codes, AT_ONCE);
+            plan.jobs.extend(group.iter().map(|(_, r, _)| r.target.server.name.to_string()).zip(ids));
+        }
+        let started: Vec<&Registered<'_>> =
+            registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect();
+        if !started.is_empty() {
+            let names: Vec<&str> = started.iter().map(|r| r.container.as_str()).collect();
+            let settle = options.settle.as_secs_f64();
+            if settle > 0.0 {
+                script.plain(&format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()));
+            }
+            script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
+            for r in started {
+                // The names come one a line with a leading slash; a shell pattern finds one without another process.
+                let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
+                let id =
+                    script.run(&format!("case \"\n$mcp_down\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
+                plan.logs.insert(r.target.server.name.to_string(), id);
+            }
+        }
+        let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
+        plan.look = Some(script.run(&say(&command::inspect(&names), host)));
+        plan.script = Some(script);
+        plan
+    }
+}
