@@ -5,7 +5,9 @@
 mod change;
 mod error;
 mod get;
+mod history;
 mod hosts;
+mod interrupt;
 mod log;
 mod notes;
 mod progress;
@@ -15,6 +17,8 @@ mod table;
 mod ui;
 mod words;
 
+pub use history::when;
+pub use interrupt::interrupted;
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
 pub use ui::{Format, Ui};

@@ -112,17 +112,16 @@ impl Workspace {
         if length > 0 && last_byte(file, length)? != b'\n' {
             text.push('\n');
         }
-        let mut seq = match length {
+        let first = match length {
             // The numbers go on from the file that was set aside.
             0 => open(&self.dir().join(older_name(1)), false).and_then(|older| next_number(&older)).unwrap_or(0),
             _ => next_number(file)?,
         };
         let at = Timestamp::now();
-        for entry in entries {
+        for (seq, entry) in (first..).zip(entries) {
             let line = Line { v: VERSION, seq, at, run: run.clone(), entry };
             text.push_str(&line.to_text().map_err(io::Error::other)?);
             text.push('\n');
-            seq += 1;
         }
         file.write_all(text.as_bytes())?;
         if sync { file.sync_data() } else { Ok(()) }

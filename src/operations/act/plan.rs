@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::health;
 use crate::{
     docker::command,
     domain::Host,
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub(super) script: Option<Script>,
     pub(super) jobs: BTreeMap<String, SectionId>,
     pub(super) logs: BTreeMap<String, SectionId>,
+    pub(super) health: Option<SectionId>,
     pub(super) look: Option<SectionId>,
 }
 
@@ -45,8 +47,8 @@ impl Plan {
                 Some((if verb == Verb::Stop { -priority } else { priority }, r, d.code(r)?))
             })
             .collect();
-        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), look: None };
-        if steps.is_empty() {
+        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), health: None, look: None };
+        if steps.is_empty() && options.health.is_none() {
             return plan;
         }
         steps.sort_by_key(|(priority, ..)| *priority);
@@ -60,12 +62,17 @@ impl Plan {
         }
         let started: Vec<&Registered<'_>> =
             registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect();
+        let settle = options.settle.as_secs_f64();
+        if !started.is_empty() && settle > 0.0 {
+            script.plain(&format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()));
+        }
+        if let Some(allowed) = options.health {
+            let meant_to_run = registered.iter().zip(decisions).filter(|(_, d)| !matches!(d, Decision::Refuse(_)));
+            let names: Vec<&str> = meant_to_run.map(|(r, _)| r.container.as_str()).collect();
+            plan.health = Some(health::wait(&mut script, host, &names, allowed));
+        }
         if !started.is_empty() {
             let names: Vec<&str> = started.iter().map(|r| r.container.as_str()).collect();
-            let settle = options.settle.as_secs_f64();
-            if settle > 0.0 {
-                script.plain(&format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()));
-            }
             script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
             for r in started {
                 // The names come one a line with a leading slash; a shell pattern finds one without another process.
