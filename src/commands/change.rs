@@ -74,6 +74,10 @@ pub(super) fn carry_out(
     let Plan { verb, options, rolling, parent } = plan;
     if app.global.dry_run {
         ui.dry_run(&dry_run::change(targets, verb, options)?);
+        let batches = run::batches(&loaded.inventory, &loaded.registry, targets, &rolling)?;
+        if batches.len() > 1 {
+            ui.batches(&batches);
+        }
         return Ok(Exit::Ok);
     }
     let (forks, timeout) = (app.global.forks, app.global.timeout);

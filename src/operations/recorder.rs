@@ -24,6 +24,8 @@ pub struct Recorder<'a> {
     /// `None` when the beginning could not be written: the rest would tell of nothing then.
     run: Option<RunId>,
     warning: Mutex<Option<String>>,
+    /// Workers take turns here rather than at the file's lock, which is polled.
+    turn: Mutex<()>,
 }
 
 impl<'a> Recorder<'a> {
@@ -32,10 +34,10 @@ impl<'a> Recorder<'a> {
     pub fn begin(workspace: &'a Workspace, begin: Begin) -> Self {
         let run = RunId::new(Timestamp::now());
         match workspace.append_journal(&run, vec![Entry::Begin(Box::new(begin))]) {
-            Ok(()) => Self { workspace, run: Some(run), warning: Mutex::new(None) },
+            Ok(()) => Self { workspace, run: Some(run), warning: Mutex::default(), turn: Mutex::default() },
             Err(error) => {
                 let warning = format!("{}; `mcp resume` will not know of this run", text(&error));
-                Self { workspace, run: None, warning: Mutex::new(Some(warning)) }
+                Self { workspace, run: None, warning: Mutex::new(Some(warning)), turn: Mutex::default() }
             }
         }
     }
@@ -83,6 +85,7 @@ impl<'a> Recorder<'a> {
 
     fn write(&self, entries: Vec<Entry>) {
         let Some(run) = &self.run else { return };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.workspace.append_journal(run, entries) {
             let mut warning = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
             warning.get_or_insert_with(|| format!("{}; it lacks a part of this run", text(&error)));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Verb, select::Target};
+use super::{Verb, forget, select::Target};
 use crate::{
     config::{
         inventory::Inventory,
@@ -44,6 +44,10 @@ pub fn verb(run: &Run) -> Option<Verb> {
     [Verb::Start, Verb::Stop, Verb::Restart].into_iter().find(|verb| verb.as_str() == run.begin.verb)
 }
 
+fn is_resumable(run: &Run) -> bool {
+    verb(run).is_some() || run.begin.verb == forget::VERB
+}
+
 /// The run that `name` (an id, or either end of one) means, or the last one; it must not be at work.
 ///
 /// # Errors
@@ -51,7 +55,7 @@ pub fn verb(run: &Run) -> Option<Verb> {
 pub fn pick<'r>(runs: &'r Runs, name: Option<&str>) -> Result<&'r Run, CommandError> {
     let run = match name {
         Some(name) => find(runs, name)?,
-        None => runs.runs.last().ok_or_else(|| {
+        None => runs.runs.iter().rev().find(|run| is_resumable(run)).ok_or_else(|| {
             CommandError::usage("there is no run to resume").hint("`mcp history` shows the runs of this workspace")
         })?,
     };

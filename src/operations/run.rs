@@ -23,7 +23,9 @@ use super::{
 };
 use crate::{
     config::{
+        inventory::Inventory,
         journal::{Begin, End, RunId, RunOptions},
+        registry::Registry,
         state::Record,
         store::origin::Origin,
     },
@@ -69,7 +71,7 @@ pub fn run(
     order: &Order,
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
     let work = understood(targets)?;
-    let batches = order.rolling.batches(work.len(), &spread(context, &work));
+    let batches = order.rolling.batches(work.len(), &spread(context.inventory, context.registry, &work));
     let recorder = Recorder::begin(context.workspace, begin(order, &work, &batches));
     let keeper = Keeper::new(context, &work, &batches);
     let course = Course { rolling: &order.rolling, batches: &batches, recorder: &recorder, keeper };
@@ -87,12 +89,31 @@ pub fn run(
     }
 }
 
+/// The hosts of each batch of a run over `targets`.
+///
+/// # Errors
+/// A registered string that cannot be used.
+pub fn batches(
+    inventory: &Inventory,
+    registry: &Registry,
+    targets: &[Target<'_>],
+    rolling: &Rolling,
+) -> Result<Vec<Vec<HostName>>, CommandError> {
+    let work = understood(targets)?;
+    let batches = rolling.batches(work.len(), &spread(inventory, registry, &work));
+    Ok(batches.iter().map(|batch| names(&work, batch)).collect())
+}
+
+fn names(work: &[(&Host, Vec<Registered<'_>>)], batch: &[usize]) -> Vec<HostName> {
+    batch.iter().map(|host| work[*host].0.name.clone()).collect()
+}
+
 /// Which hosts have instances of one server. All that are placed count, not only those selected: an instance that the run leaves
 /// alone goes on as it is.
-fn spread(context: &Context<'_>, work: &[(&Host, Vec<Registered<'_>>)]) -> Spread {
+fn spread(inventory: &Inventory, registry: &Registry, work: &[(&Host, Vec<Registered<'_>>)]) -> Spread {
     let mut numbers: BTreeMap<ServerName, usize> = BTreeMap::new();
     let mut members: Vec<usize> = vec![];
-    for instance in context.registry.instances(context.inventory) {
+    for instance in registry.instances(inventory) {
         let number = *numbers.entry(instance.server).or_insert_with(|| {
             members.push(0);
             members.len() - 1
@@ -108,7 +129,6 @@ fn spread(context: &Context<'_>, work: &[(&Host, Vec<Registered<'_>>)]) -> Sprea
 
 fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<usize>]) -> Begin {
     let Order { options, rolling, origin, .. } = order;
-    let names = |batch: &Vec<usize>| batch.iter().map(|host| work[*host].0.name.clone()).collect();
     Begin {
         verb: order.verb.as_str().to_owned(),
         command: origin.command.clone(),
@@ -131,7 +151,7 @@ fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<us
             keep: false,
         },
         instances: work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect(),
-        batches: if batches.len() > 1 { batches.iter().map(names).collect() } else { vec![] },
+        batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
     }
 }
 

@@ -81,6 +81,15 @@ fn never_are_all_instances_of_a_server_in_one_batch() {
 }
 
 #[test]
+fn a_dry_run_says_which_hosts_would_go_together() {
+    let mut bench = Bench::new();
+    bench.server("web", "edge-*", "", "");
+    let answer = bench.mcp("start --all --serial 1,100% --dry-run");
+    answer.says(0, &["batch 1 of 2: edge-1\n", "batch 2 of 2: edge-2, edge-3\n"]);
+    assert!(!bench.scratch.path().join("journal.jsonl").exists(), "a dry run is no run");
+}
+
+#[test]
 fn fail_fast_attempts_no_further_host() {
     let mut bench = Bench::new();
     bench.server("dies", "edge-*", "", "--exit 3");
