@@ -26,7 +26,7 @@ use super::{
     select::Target,
 };
 use crate::{
-    domain::Host,
+    domain::{Host, Instance},
     error::CommandError,
     fleet::{Halt, HostError, Session},
     transport::script::SectionId,
@@ -48,7 +48,7 @@ pub(super) fn change(
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
     let begin = Instant::now();
     let failed = |rows: &Vec<InstanceReport>| {
-        rows.iter().any(|row| matches!(row.outcome, Outcome::Failed | Outcome::Unreachable | Outcome::Unknown))
+        rows.iter().any(|row| !row.outcome.is_ok() && row.outcome != Outcome::NotAttempted)
     };
     let rolled = context
         .fleet
@@ -57,7 +57,7 @@ pub(super) fn change(
             let rows = on_one_host(context, session, registered, verb, options, halt, course.recorder)?;
             let (rows, records): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
             course.recorder.results(&rows, begin.elapsed());
-            let instances = registered.iter().map(|r| r.target.instance());
+            let instances = rows.iter().map(|row| Instance { server: row.name.clone(), host: row.host.clone() });
             course.keeper.keep(session.host(), instances.zip(records).filter_map(|(i, record)| Some((i, record?))));
             Ok(rows)
         })
