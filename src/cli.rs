@@ -122,8 +122,8 @@ pub fn main() -> ExitCode {
     };
     let format = if global.json { Format::Json } else { global.output };
     let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);
-    let app = App::new(global);
-    let exit = command.run(&app, &mut ui).unwrap_or_else(|error: CommandError| {
+    let mut app = App::new(global);
+    let exit = command.run(&mut app, &mut ui).unwrap_or_else(|error: CommandError| {
         ui.error(&error);
         error.exit
     });

@@ -4,6 +4,7 @@
 
 mod add;
 mod app;
+mod change;
 mod check;
 mod completions;
 mod copy;
@@ -11,6 +12,7 @@ mod doctor;
 mod edit;
 mod exec;
 mod get;
+mod history;
 mod hosts;
 mod init;
 mod list;
@@ -18,6 +20,8 @@ mod log;
 mod man;
 mod remove;
 pub mod restart;
+mod resume;
+mod rolling;
 mod selection;
 mod start;
 mod stop;
@@ -35,6 +39,8 @@ pub enum Command {
     Start(start::StartArgs),
     Stop(stop::StopArgs),
     Restart(restart::RestartArgs),
+    Resume(resume::ResumeArgs),
+    History(history::HistoryArgs),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
     Get(get::GetArgs),
@@ -60,11 +66,13 @@ impl Command {
     ///
     /// # Errors
     /// What the command cannot do, with what to do next.
-    pub fn run(self, app: &App, ui: &mut Ui) -> Result<Exit, CommandError> {
+    pub fn run(self, app: &mut App, ui: &mut Ui) -> Result<Exit, CommandError> {
         match self {
             Self::Start(args) => start::run(app, ui, args),
             Self::Stop(args) => stop::run(app, ui, args),
             Self::Restart(args) => restart::run(app, ui, args),
+            Self::Resume(args) => resume::run(app, ui, args),
+            Self::History(args) => history::run(app, ui, args),
             Self::List(args) => list::run(app, ui, args),
             Self::Get(args) => get::run(app, ui, args),
             Self::Log(args) => log::run(app, ui, args),

@@ -1,4 +1,4 @@
-//! The workspace's three YAML files: schema, validation, edits, and the store that reads and writes them.
+//! The workspace's three YAML files and its journal: schema, validation, edits, and the store that reads and writes them.
 //!
 //! Boundary: everything but [`store`], [`source`] and [`check`] is pure, text in and values or text out. No YAML type leaves
 //! this module.
@@ -12,6 +12,7 @@ pub mod edit;
 pub mod error;
 mod graph;
 pub mod inventory;
+pub mod journal;
 pub mod pattern;
 mod range;
 pub mod registry;

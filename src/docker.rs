@@ -1,7 +1,7 @@
 //! What to say to docker and how to read what it answers. Pure: bytes in, values out.
 //!
 //! Reading order: [`shell`] (words and quoting), [`flags`] (docker's option grammar), [`run_string`] and [`registered`]
-//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`], [`stats`], [`gpu`],
+//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`], [`stats`], [`gpu`], [`health`],
 //! [`failure`], and the judgements made from them: [`status`] and [`drift`].
 //!
 //! Boundary: no files, sockets, clocks or terminals. Everything a host says is untrusted: readers skip what they cannot
@@ -12,6 +12,7 @@ pub mod drift;
 pub mod failure;
 pub mod flags;
 pub mod gpu;
+pub mod health;
 pub mod inspect;
 pub mod mount;
 pub mod port;

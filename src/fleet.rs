@@ -1,14 +1,17 @@
 //! Fan-out: one worker and one session per host, at most `forks` at a time, each with its deadline.
 //!
 //! Boundary: knows hosts, sessions and events; knows nothing of docker or of terminals.
-//! Next: `operations` says what each worker does, `render` shows the events.
+//! Next: `roll` goes over hosts in the batches that `rolling` plans; `operations` says what each worker does, `render` shows
+//! the events.
 
+mod roll;
+mod rolling;
 mod session;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rayon::prelude::*;
-
+pub use roll::{Halt, Rolled};
+pub use rolling::{Amount, Rolling, Serial, Spread};
 pub use session::Session;
 
 pub use crate::transport::Phase;
@@ -32,6 +35,8 @@ const WORKER_STACK: usize = 1024 * 1024;
 pub enum Event<'a> {
     /// The run begins; this many hosts.
     Begin { hosts: usize },
+    /// A batch begins, the `number`th, from 1, `of` so many; said only of runs with more than one.
+    Batch { number: usize, of: usize, hosts: usize },
     /// A worker took a host up.
     HostBegin { host: &'a HostName },
     /// A host's connection got this far.
@@ -59,6 +64,9 @@ pub enum HostError {
     /// The host began the script too late, so it did nothing ([`crate::transport::script::Script::begin_by`]).
     #[error("the host took too long to begin, so nothing was done")]
     Late,
+    /// The run ended before this host, because of what failed on others.
+    #[error("not attempted: {0}")]
+    Halted(String),
     /// The host answered with something that is not an answer.
     #[error("{0}")]
     Answer(String),
@@ -100,38 +108,9 @@ impl Fleet<'_> {
         work: &[(&Host, W)],
         task: impl Fn(&mut Session<'_>, &W) -> Result<T, HostError> + Sync,
     ) -> Result<Vec<HostOutcome<T>>, std::io::Error> {
-        (self.listener)(Event::Begin { hosts: work.len() });
-        let outcomes = if let [(host, work)] = work {
-            vec![self.host(host, work, &task)]
-        } else {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(self.forks.clamp(1, work.len().max(1)))
-                .stack_size(WORKER_STACK)
-                .build()
-                .map_err(std::io::Error::other)?;
-            // One host is one piece of work: a split into larger pieces would queue hosts behind a slow one.
-            pool.install(|| work.par_iter().with_max_len(1).map(|(host, work)| self.host(host, work, &task)).collect())
-        };
-        (self.listener)(Event::End);
-        Ok(outcomes)
-    }
-
-    fn host<W, T>(
-        &self,
-        host: &Host,
-        work: &W,
-        task: &(impl Fn(&mut Session<'_>, &W) -> Result<T, HostError> + Sync),
-    ) -> HostOutcome<T> {
-        let begin = Instant::now();
-        if self.cancel.is_draining() {
-            return HostOutcome { result: Err(HostError::NotAttempted), elapsed: Duration::ZERO };
-        }
-        (self.listener)(Event::HostBegin { host: &host.name });
-        let mut session = Session::new(self, host);
-        let result = task(&mut session, work);
-        drop(session);
-        (self.listener)(Event::HostEnd { host: &host.name, ok: result.is_ok() });
-        HostOutcome { result, elapsed: begin.elapsed() }
+        let all = Rolling::default();
+        let batches = all.batches(work.len(), &Spread::default());
+        Ok(self.roll(work, &batches, &all, |_| false, |session, work, _| task(session, work))?.outcomes)
     }
 }
 

@@ -7,7 +7,9 @@ mod copy;
 mod error;
 mod exec;
 mod get;
+mod history;
 mod hosts;
+mod interrupt;
 mod log;
 mod notes;
 mod progress;
@@ -20,6 +22,8 @@ mod ui;
 mod words;
 
 pub use exec::{ExecPrinter, Gathered};
+pub use history::when;
+pub use interrupt::interrupted;
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
 pub use trust::trust_question;

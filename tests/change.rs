@@ -16,14 +16,20 @@ mod failure;
 mod foreign;
 #[path = "change/interrupt.rs"]
 mod interrupt;
+#[path = "change/journal.rs"]
+mod journal;
 #[path = "change/outage.rs"]
 mod outage;
 #[path = "change/report.rs"]
 mod report;
 #[path = "change/restart.rs"]
 mod restart;
+#[path = "change/resume.rs"]
+mod resume;
 #[path = "rig/mod.rs"]
 mod rig;
+#[path = "change/rolling.rs"]
+mod rolling;
 #[path = "change/selection.rs"]
 mod selection;
 #[path = "change/start.rs"]

@@ -19,10 +19,12 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "start",
     "stop",
     "restart",
+    "resume",
+    "history",
     "list",
     "get",
     "log",

@@ -2,17 +2,22 @@
 
 use clap::Args;
 
-use super::{App, Interrupt, start};
+use super::{
+    App,
+    change::{Plan, carry_out},
+    start,
+};
 use crate::{
     domain::{Server, ServerName},
     error::{CommandError, Exit},
+    fleet::Rolling,
     operations::{
-        Verb, act,
+        Verb,
         change::Options,
         register,
         select::{self, Selection},
     },
-    render::{Progress, Ui},
+    render::Ui,
 };
 
 /// Register a server with its literal `docker run` string
@@ -108,13 +113,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     let loaded = app.load(&workspace)?;
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
-    let progress = Progress::new(ui, "start");
-    let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false };
-    let (report, warnings) =
-        app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-            act::change(context, &targets, Verb::Start, options)
-        })?;
-    ui.change(&report);
-    warnings.iter().for_each(|w| ui.warn(w));
-    Ok(report.exit())
+    let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false, health: None };
+    let plan = Plan { verb: Verb::Start, options, rolling: Rolling::default(), parent: None };
+    carry_out(app, ui, &workspace, &loaded, &targets, plan)
 }

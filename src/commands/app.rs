@@ -5,7 +5,6 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use zeroize::Zeroizing;
@@ -21,7 +20,7 @@ use crate::{
     error::CommandError,
     fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
     operations::{Context, registered},
-    render::{Ui, suspended},
+    render::{Ui, interrupted, suspended},
     transport::{
         Cancel, Connectors,
         local::LocalConnector,
@@ -32,14 +31,11 @@ use crate::{
 /// What the first Ctrl-C does to work that runs; a second one always ends it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
-    /// It may finish within five seconds: a change should not be left half done.
+    /// It may finish, each host by its own deadline: a change should not be left half done.
     Drains,
     /// It ends: nothing is lost by not looking any longer.
     Ends,
 }
-
-/// Time that running work gets to finish after the first Ctrl-C.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What a command runs in.
 pub struct App {
@@ -164,11 +160,7 @@ fn catch_signals(cancel: Arc<Cancel>, interrupt: Interrupt) {
             return;
         }
         cancel.drain();
-        let later = Arc::clone(&cancel);
-        std::thread::spawn(move || {
-            std::thread::sleep(DRAIN);
-            later.abandon();
-        });
+        interrupted();
         if forever.next().is_some() {
             cancel.abandon();
         }

@@ -4,13 +4,19 @@ use clap::Args;
 
 use super::{App, Interrupt, add::server_name};
 use crate::{
-    domain::Instance,
+    config::{
+        journal::RunId,
+        store::{Loaded, Workspace, origin::Origin},
+    },
+    domain::{Instance, ServerName},
     error::{CommandError, Exit},
     operations::{
+        Trouble,
         forget::{self, Forgotten},
         observe::exit_of,
+        recorder::Recorder,
         register,
-        select::{self, Selection},
+        select::{self, Selection, Target},
     },
     render::{Progress, Ui},
 };
@@ -32,7 +38,26 @@ pub struct RemoveArgs {
     keep: bool,
 }
 
+impl RemoveArgs {
+    /// The arguments of a removal that is done again.
+    pub(super) fn again(name: String, stop: bool, keep: bool) -> Self {
+        Self { name, stop, keep }
+    }
+}
+
 pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, CommandError> {
+    let asks = ui.interactive && !app.global.yes;
+    carry_out(app, ui, args, None, asks)
+}
+
+/// Removes, as the run that goes on with `parent` if there is one; asks first if it `asks`.
+pub(super) fn carry_out(
+    app: &App,
+    ui: &mut Ui,
+    args: RemoveArgs,
+    parent: Option<RunId>,
+    asks: bool,
+) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
     if args.name.contains(['@', '*', '?']) {
         let name = args.name.split('@').next().unwrap_or_default();
@@ -53,55 +78,97 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, Comm
         ui.note(&format!("would {what}"));
         return Ok(Exit::Ok);
     }
-    if ui.interactive && !app.global.yes && !ui.confirm(&format!("{what}?")) {
+    if asks && !ui.confirm(&format!("{what}?")) {
         return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
     }
+    let mut results = vec![];
     if !args.keep {
-        let progress = Progress::new(ui, "remove");
-        let containers = |act| {
-            app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-                forget::containers(context, &targets, args.stop, act)
-            })
-        };
-        let mut results = containers(false)?;
-        let is_clear = |(_, f): &(Instance, Forgotten)| matches!(f, Forgotten::NoContainer | Forgotten::Removed);
-        if results.iter().all(is_clear) && results.iter().any(|(_, f)| matches!(f, Forgotten::Removed)) {
-            results = containers(true)?;
-        }
-        let running: Vec<String> =
-            results.iter().filter(|(_, f)| matches!(f, Forgotten::Runs)).map(|(i, _)| i.to_string()).collect();
-        if !running.is_empty() {
-            return Err(CommandError::failed(format!("{name} was not removed: it runs as {}", running.join(", ")))
-                .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
-        }
-        let foreign: Vec<String> =
-            results.iter().filter(|(_, f)| matches!(f, Forgotten::Foreign)).map(|(i, _)| i.to_string()).collect();
-        if !foreign.is_empty() {
-            return Err(CommandError::failed(format!(
-                "{name} was not removed: the container of {} was made by somebody else and differs from what is registered",
-                foreign.join(", ")
-            ))
-            .hint(format!("`mcp remove {name} --keep` forgets the server and leaves that container as it is")));
-        }
-        let troubles: Vec<_> = results
-            .iter()
-            .filter_map(|(instance, forgotten)| match forgotten {
-                Forgotten::Trouble(trouble) => Some((format!("cannot remove {instance}"), trouble.clone())),
-                _ => None,
-            })
-            .collect();
-        if !troubles.is_empty() {
-            ui.remove_troubles(&troubles);
-            ui.note(&format!("{name} stays registered; --keep forgets it without asking its hosts"));
-            return Ok(troubles.iter().fold(Exit::Ok, |exit, (_, trouble)| exit.or(exit_of(trouble))));
-        }
-        for (instance, forgotten) in &results {
-            if matches!(forgotten, Forgotten::Removed) {
-                ui.note(&format!("removed the container of {instance}"));
-            }
-        }
+        results = containers(app, ui, &workspace, &loaded, &targets, args.stop, None)?;
+        cannot_go(&name, &results)?;
     }
-    register::remove(&workspace, &name)?;
+    let recorder = forget::book(&workspace, &targets, (args.stop, args.keep), parent, Origin::of_process());
+    let removed = match troubles(&results).is_empty() && results.iter().any(is_removed) {
+        true => containers(app, ui, &workspace, &loaded, &targets, args.stop, Some(&recorder)),
+        false => Ok(results),
+    };
+    let done = removed.and_then(|results| forget_it(ui, &workspace, &name, &results).map(|exit| (exit, results)));
+    let (exit, results) = match &done {
+        Ok((exit, results)) => (*exit, results.as_slice()),
+        Err(error) => (error.exit, &[][..]),
+    };
+    if let Some(warning) = recorder.end(forget::end(exit, results)) {
+        ui.warn(&warning);
+    }
+    done.map(|(exit, _)| exit)
+}
+
+fn containers(
+    app: &App,
+    ui: &Ui,
+    workspace: &Workspace,
+    loaded: &Loaded,
+    targets: &[Target<'_>],
+    stop: bool,
+    act: Option<&Recorder<'_>>,
+) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
+    let progress = Progress::new(ui, "remove");
+    app.with_fleet(workspace, loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
+        forget::containers(context, targets, stop, act)
+    })
+}
+
+fn is_removed((_, forgotten): &(Instance, Forgotten)) -> bool {
+    matches!(forgotten, Forgotten::Removed)
+}
+
+/// What cannot be removed as it was asked for.
+fn cannot_go(name: &ServerName, results: &[(Instance, Forgotten)]) -> Result<(), CommandError> {
+    let those = |which: fn(&Forgotten) -> bool| -> Vec<String> {
+        results.iter().filter(|(_, forgotten)| which(forgotten)).map(|(instance, _)| instance.to_string()).collect()
+    };
+    let running = those(|f| matches!(f, Forgotten::Runs));
+    if !running.is_empty() {
+        return Err(CommandError::failed(format!("{name} was not removed: it runs as {}", running.join(", ")))
+            .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
+    }
+    let foreign = those(|f| matches!(f, Forgotten::Foreign));
+    if !foreign.is_empty() {
+        return Err(CommandError::failed(format!(
+            "{name} was not removed: the container of {} was made by somebody else and differs from what is registered",
+            foreign.join(", ")
+        ))
+        .hint(format!("`mcp remove {name} --keep` forgets the server and leaves that container as it is")));
+    }
+    Ok(())
+}
+
+fn troubles(results: &[(Instance, Forgotten)]) -> Vec<(String, Trouble)> {
+    let trouble = |(instance, forgotten): &(Instance, Forgotten)| match forgotten {
+        Forgotten::Trouble(trouble) => Some((format!("cannot remove {instance}"), trouble.clone())),
+        _ => None,
+    };
+    results.iter().filter_map(trouble).collect()
+}
+
+/// Takes the server out of the registry, if all its containers are gone.
+fn forget_it(
+    ui: &mut Ui,
+    workspace: &Workspace,
+    name: &ServerName,
+    results: &[(Instance, Forgotten)],
+) -> Result<Exit, CommandError> {
+    let troubles = troubles(results);
+    if !troubles.is_empty() {
+        ui.remove_troubles(&troubles);
+        ui.note(&format!("{name} stays registered; --keep forgets it without asking its hosts"));
+        return Ok(troubles.iter().fold(Exit::Ok, |exit, (_, trouble)| exit.or(exit_of(trouble))));
+    }
+    // Between the look and the act a container may have come to life.
+    cannot_go(name, results)?;
+    for (instance, _) in results.iter().filter(|result| is_removed(result)) {
+        ui.note(&format!("removed the container of {instance}"));
+    }
+    register::remove(workspace, name)?;
     ui.note(&format!("{name} is forgotten"));
     Ok(Exit::Ok)
 }

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{App, Interrupt, selection::SelectionArgs};
+use super::{
+    App,
+    change::change,
+    rolling::{RetryArgs, RollingArgs},
+    selection::SelectionArgs,
+};
 use crate::{
     cli::parse_duration,
     error::{CommandError, Exit},
-    operations::{Verb, act, change::Options, dry_run, select},
-    render::{Progress, Ui},
+    fleet::Rolling,
+    operations::{Verb, change::Options},
+    render::Ui,
 };
 
 /// Start servers
@@ -18,17 +24,24 @@ use crate::{
 /// Without a container the registered string runs. Afterwards the container must stay up for the settle time.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mcp start finance\n  mcp start finance@edge-1 'web-*'\n  mcp start --all --on @prod\n  mcp start --tag nightly --settle 5s"
+    after_help = "Examples:\n  mcp start finance\n  mcp start finance@edge-1 'web-*'\n  mcp start --all --on @prod\n  mcp start --tag nightly --settle 5s\n  mcp start --all --serial 1,25% --max-fail 2\n  mcp start --retry-failed"
 )]
 pub struct StartArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
     how: StartingArgs,
+    #[command(flatten)]
+    rolling: RollingArgs,
 }
 
 /// Settle time unless `--settle` says otherwise.
 pub(super) const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+
+/// How long health is waited for unless `--health-timeout` says otherwise.
+pub(super) const DEFAULT_HEALTH: Duration = Duration::from_secs(60);
 
 /// How containers are brought up.
 #[derive(Debug, Args)]
@@ -39,39 +52,24 @@ pub(super) struct StartingArgs {
     /// Replace a container of that name that mcp did not make
     #[arg(long)]
     replace: bool,
+    /// Wait until docker's health checks have passed; one that fails counts as failed [default with --serial]
+    #[arg(long)]
+    wait_healthy: bool,
+    /// How long health is waited for, with --serial or --wait-healthy [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    health_timeout: Option<Duration>,
 }
 
 impl StartingArgs {
-    pub(super) fn options(&self, recreate: bool) -> Options {
-        Options { settle: self.settle, replace: self.replace, recreate }
+    pub(super) fn options(&self, recreate: bool, rolling: &RollingArgs) -> Options {
+        let waits = self.wait_healthy || self.health_timeout.is_some() || rolling.is_serial();
+        let health = waits.then(|| self.health_timeout.unwrap_or(DEFAULT_HEALTH));
+        Options { settle: self.settle, replace: self.replace, recreate, health }
     }
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: StartArgs) -> Result<Exit, CommandError> {
-    let options = args.how.options(false);
-    change(app, ui, args.selection, Verb::Start, options)
-}
-
-/// Loads, selects, carries `verb` out, prints.
-pub(super) fn change(
-    app: &App,
-    ui: &mut Ui,
-    selection: SelectionArgs,
-    verb: Verb,
-    options: Options,
-) -> Result<Exit, CommandError> {
-    let (workspace, loaded) = app.open(ui)?;
-    let targets = select::select(&selection.into(), &loaded.inventory, &loaded.registry, false)?;
-    if app.global.dry_run {
-        ui.dry_run(&dry_run::change(&targets, verb, options)?);
-        return Ok(Exit::Ok);
-    }
-    let progress = Progress::new(ui, verb.as_str());
-    let (report, warnings) =
-        app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-            act::change(context, &targets, verb, options)
-        })?;
-    ui.change(&report);
-    warnings.iter().for_each(|w| ui.warn(w));
-    Ok(report.exit())
+    let options = args.how.options(false, &args.rolling);
+    let rolling = args.rolling.over(Rolling::default())?;
+    change(app, ui, args.selection, &args.retry, Verb::Start, options, rolling)
 }

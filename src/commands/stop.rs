@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{App, selection::SelectionArgs, start::change};
+use super::{
+    App,
+    change::change,
+    rolling::{RetryArgs, RollingArgs},
+    selection::SelectionArgs,
+};
 use crate::{
     error::{CommandError, Exit},
+    fleet::Rolling,
     operations::{Verb, change::Options},
     render::Ui,
 };
@@ -20,9 +26,14 @@ use crate::{
 pub struct StopArgs {
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    rolling: RollingArgs,
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: StopArgs) -> Result<Exit, CommandError> {
-    let options = Options { settle: Duration::ZERO, replace: false, recreate: false };
-    change(app, ui, args.selection, Verb::Stop, options)
+    let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
+    let rolling = args.rolling.over(Rolling::default())?;
+    change(app, ui, args.selection, &args.retry, Verb::Stop, options, rolling)
 }

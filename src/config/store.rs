@@ -1,11 +1,14 @@
 //! Finds the workspace, reads its files, and changes them under a lock.
 //!
 //! Boundary: the only part of `config` that touches files. Next: `store/lock.rs` keeps two `mcp` apart,
-//! `store/atomic.rs` replaces a file so that it is never half-written, `store/machine.rs` reads for `ssh_config`.
+//! `store/atomic.rs` replaces a file so that it is never half-written, `store/journal.rs` only ever appends,
+//! `store/machine.rs` reads for `ssh_config`.
 
 mod atomic;
+mod journal;
 mod lock;
 mod machine;
+pub mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +31,8 @@ use super::{
     state::State,
     yaml::{self, LARGEST},
 };
+
+pub use journal::JOURNAL;
 
 /// The inventory's file.
 pub const HOSTS: &str = "hosts.yaml";

@@ -115,6 +115,21 @@ pub fn names_not_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Docker
     DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
+/// Something for each of `names` that runs and whose health check has neither passed nor failed yet, and nothing once there is
+/// none; a container that its policy has restarted is waited for no longer.
+#[must_use]
+pub fn names_starting<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    let template = "{{with .State.Health}}{{if and $.State.Running (not $.RestartCount) (eq .Status \"starting\")}}{{$.Name}}{{end}}{{end}}";
+    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
+}
+
+/// What the health checks said of those among `names` that are not healthy; read by [`super::health::parse`].
+#[must_use]
+pub fn health_reports<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    let template = "{{with .State.Health}}{{if ne .Status \"healthy\"}}{\"name\":{{json $.Name}},\"log\":{{json .Log}}}{{end}}{{end}}";
+    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
+}
+
 /// The version of the command line alone, which needs no engine.
 #[must_use]
 pub fn client_version() -> DockerCommand {
@@ -226,6 +241,12 @@ mod tests {
             stop("a b").to_shell_with("DOCKER_HOST=unix:///run/x.sock sudo -n docker"),
             "DOCKER_HOST=unix:///run/x.sock sudo -n docker stop 'a b'"
         );
+    }
+
+    #[test]
+    fn the_health_fixture_was_captured_with_this_very_command() {
+        let captured = fixture::read("28.2/health/reports.cmd");
+        assert_eq!(captured.trim_end(), health_reports(["plain", "healthy", "says", "unchecked"]).to_shell());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! what came of it, `afterwards` when the connection was lost over it; `observe` does the looking.
 
 mod afterwards;
+mod health;
 mod judge;
 mod plan;
 mod verdict;
@@ -19,60 +20,73 @@ use self::{
     plan::Plan,
 };
 use super::{
-    ChangeReport, Context, Outcome, Trouble, TroubleKind, Verb,
+    ChangeReport, Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
     aftermath::Attempt,
     change::{Decision, Options, decide},
     observe,
+    recorder::Recorder,
     registered::Registered,
+    run::Course,
     select::Target,
 };
 use crate::{
-    domain::Instance,
+    domain::{Host, Instance},
     error::CommandError,
-    fleet::{HostError, Session},
+    fleet::{Halt, HostError, Session},
     transport::script::SectionId,
 };
 
 /// Deadline of the exec that acts, unless the host or the user says otherwise: an image may have to be pulled.
 const ACT_ALLOWED: Duration = Duration::from_secs(300);
 
-/// Carries `verb` out on `targets`, which are in inventory order.
+/// Carries `verb` out on the hosts of `work`, which are in inventory order, as `course` says.
 ///
 /// # Errors
 /// Only when nothing could be begun; what happens on hosts is in the report.
-pub fn change(
+pub(super) fn change(
     context: &Context<'_>,
-    targets: &[Target<'_>],
+    work: &[(&Host, Vec<Registered<'_>>)],
     verb: Verb,
     options: Options,
+    course: &Course<'_>,
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
     let begin = Instant::now();
-    let answers = context
-        .on_each_host(targets, |session, registered| Ok(on_one_host(context, session, registered, verb, options)))?;
+    let failed = |rows: &Vec<InstanceReport>| {
+        rows.iter().any(|row| !row.outcome.is_ok() && row.outcome != Outcome::NotAttempted)
+    };
+    let rolled = context
+        .fleet
+        .roll(work, course.batches, course.rolling, failed, |session, registered, halt| {
+            let begin = Instant::now();
+            let rows = on_one_host(context, session, registered, verb, options, halt, course.recorder)?;
+            let (rows, records): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+            course.recorder.results(&rows, begin.elapsed());
+            let instances = rows.iter().map(|row| Instance { server: row.name.clone(), host: row.host.clone() });
+            course.keeper.keep(session.host(), instances.zip(records).filter_map(|(i, record)| Some((i, record?))));
+            Ok(rows)
+        })
+        .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
 
     let mut rows = vec![];
-    let mut records = vec![];
-    for (host, registered, result) in answers {
-        match result {
-            Ok(results) => {
-                for (row, record) in results {
-                    let instance = Instance { server: row.name.clone(), host: row.host.clone() };
-                    records.extend(record.map(|record| (instance, record)));
-                    rows.push(row);
-                }
-            }
+    for ((host, registered), outcome) in work.iter().zip(rolled.outcomes) {
+        match outcome.result {
+            Ok(results) => rows.extend(results),
             Err(error) => {
                 let trouble = Trouble::host(&error, host);
                 rows.extend(registered.iter().map(|r| without_answer(context, r, &trouble, Outcome::NotAttempted)));
             }
         }
     }
-    let warnings = observe::remember(context, records);
+    let warnings = course.keeper.flush();
     let report = ChangeReport {
         verb,
         instances: rows,
         seconds: begin.elapsed().as_secs_f64(),
         interrupted: context.fleet.cancel.is_draining(),
+        run: None,
+        batches: course.batches.len(),
+        batches_begun: rolled.begun,
+        halted: rolled.halted,
     };
     Ok((report, warnings))
 }
@@ -98,7 +112,9 @@ fn on_one_host(
     registered: &[Registered<'_>],
     verb: Verb,
     options: Options,
-) -> Vec<Row> {
+    halt: &Halt,
+    recorder: &Recorder<'_>,
+) -> Result<Vec<Row>, HostError> {
     let host = session.host();
     let alone = |outcome: Outcome, trouble: &Trouble| -> Vec<Row> {
         registered.iter().map(|r| (without_answer(context, r, trouble, outcome), None)).collect()
@@ -106,8 +122,12 @@ fn on_one_host(
     let before = match observe::look(session, registered) {
         Ok(observation) => observation,
         Err(trouble) => {
-            let outcome = if trouble.kind == TroubleKind::Failed { Outcome::Failed } else { Outcome::Unreachable };
-            return alone(outcome, &trouble);
+            let outcome = match trouble.kind {
+                TroubleKind::Failed => Outcome::Failed,
+                TroubleKind::Unreachable => Outcome::Unreachable,
+                TroubleKind::Interrupted | TroubleKind::Halted => Outcome::NotAttempted,
+            };
+            return Ok(alone(outcome, &trouble));
         }
     };
     let decisions: Vec<Decision> = registered
@@ -118,30 +138,37 @@ fn on_one_host(
         })
         .collect();
     if context.fleet.cancel.is_draining() {
-        return alone(Outcome::NotAttempted, &Trouble::host(&HostError::NotAttempted, host));
+        return Err(HostError::NotAttempted);
+    }
+    if let Some(error) = halt.error() {
+        return Err(error);
     }
 
-    let mut plan = Plan::new(host, verb, options, registered, &decisions);
+    let acted_on = registered.iter().zip(&decisions).filter(|(_, decision)| decision.action().is_some());
+    recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
+    let options_of_plan = health::options(options, registered, &decisions, &before);
+    let mut plan = Plan::new(host, verb, options_of_plan, registered, &decisions);
     let mut after = None;
     if let Some(script) = &mut plan.script {
-        let allowed = options.settle + ACT_ALLOWED;
+        let allowed = options.settle + options.health.unwrap_or_default() + ACT_ALLOWED;
         let attempt = Attempt::new(script, session, before.clock(), allowed);
         match session.exec(verb.as_str(), script, allowed) {
             Ok(sections) => after = Some(sections),
             Err(error) => {
                 let work = Work { context, verb, options, registered, decisions: &decisions, before: &before };
-                return afterwards::rows(&work, session, &attempt, &error);
+                return Ok(afterwards::rows(&work, session, &attempt, &error));
             }
         }
     }
     let seen = match (&after, plan.look) {
         (Some(sections), Some(id)) => match observe::read(sections.get(id)) {
             Ok(observation) => observation,
-            Err(trouble) => return alone(Outcome::Unknown, &trouble),
+            Err(trouble) => return Ok(alone(Outcome::Unknown, &trouble)),
         },
         _ => before.clone(),
     };
-    registered
+    let checks = health::read(plan.health.and_then(|id| after.as_ref()?.get(id)));
+    Ok(registered
         .iter()
         .zip(&decisions)
         .map(|(r, decision)| {
@@ -150,7 +177,11 @@ fn on_one_host(
                 after.as_ref()?.get(*id)
             };
             let (job, log) = (section(&plan.jobs), section(&plan.logs));
-            judge(context, r, decision, &before, &seen, job, log, options)
+            let mut row = judge(context, r, decision, &before, &seen, job, log, options);
+            if let Some(allowed) = options.health {
+                health::judge(&mut row.0, seen.get(&r.container), &checks, allowed);
+            }
+            row
         })
-        .collect()
+        .collect())
 }

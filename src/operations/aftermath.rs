@@ -89,19 +89,19 @@ impl Attempt {
             }
             // Its shell was killed; what it had started may go on.
             HostError::Answer(_) => true,
-            HostError::NotAttempted | HostError::Late => false,
+            HostError::NotAttempted | HostError::Halted(_) | HostError::Late => false,
         }
     }
 
     /// Connects anew, waits until the script has ended or its deadline is over, and asks `question`. With `to_the_end` a script that was
-    /// never seen is waited for until it refuses to begin.
+    /// never seen is waited for until it refuses to begin. `waits` is how long the question itself may take on purpose.
     ///
     /// # Errors
     /// The host cannot be asked.
     pub(super) fn ask<T>(
         &self,
         session: &mut Session<'_>,
-        settle: Duration,
+        waits: Duration,
         to_the_end: bool,
         question: impl Fn(&mut Script) -> T,
     ) -> Result<Aftermath<T>, HostError> {
@@ -117,7 +117,7 @@ impl Attempt {
             script.export(&session.host().env);
             let presence = Presence::ask(&mut script, &self.word, patience, waits_for);
             let ids = question(&mut script);
-            let sections = match session.exec("look again", &script, LOOK_ALLOWED + settle + patience) {
+            let sections = match session.exec("look again", &script, LOOK_ALLOWED + waits + patience) {
                 Ok(sections) => sections,
                 Err(error) if losses < LOSSES && Self::is_open_after(&error) => {
                     losses += 1;

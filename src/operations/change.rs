@@ -28,6 +28,8 @@ pub struct Options {
     pub replace: bool,
     /// Always make a new container.
     pub recreate: bool,
+    /// How long docker's health checks are waited for; `None` does not look at them.
+    pub health: Option<Duration>,
 }
 
 /// What one instance needs.

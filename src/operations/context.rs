@@ -43,16 +43,25 @@ impl Context<'_> {
         targets: &[Target<'t>],
         task: impl Fn(&mut Session<'_>, &Vec<Registered<'t>>) -> Result<T, HostError> + Sync,
     ) -> Result<Vec<Answer<'t, T>>, CommandError> {
-        let mut work = vec![];
-        for (host, targets) in by_host(targets) {
-            let mut registered = understand(&targets)?;
-            registered.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
-            work.push((host, registered));
-        }
+        let work = understood(targets)?;
         let outcomes = self
             .fleet
             .run(&work, task)
             .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
         Ok(work.into_iter().zip(outcomes).map(|((host, registered), o)| (host, registered, o.result)).collect())
     }
+}
+
+/// The work of each host: its targets understood, by name; hosts in the order they came.
+///
+/// # Errors
+/// A string that cannot be used.
+pub(super) fn understood<'t>(targets: &[Target<'t>]) -> Result<Vec<(&'t Host, Vec<Registered<'t>>)>, CommandError> {
+    let mut work = vec![];
+    for (host, targets) in by_host(targets) {
+        let mut registered = understand(&targets)?;
+        registered.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
+        work.push((host, registered));
+    }
+    Ok(work)
 }

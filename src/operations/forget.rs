@@ -2,20 +2,28 @@
 //!
 //! Boundary: one exec to look, one to remove, and those of `aftermath` when the connection was lost; the registry is `register`'s.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     Context, Trouble,
     aftermath::Attempt,
     change::{Ownership, ownership},
     observe::{self, Observation},
+    recorder::Recorder,
     registered::{Registered, say},
     select::Target,
 };
 use crate::{
+    config::{
+        journal::{Begin, Done, End, RunId, RunOptions},
+        store::{Workspace, origin::Origin},
+    },
     docker::{command, inspect::ContainerState},
     domain::Instance,
-    error::CommandError,
+    error::{CommandError, Exit},
     fleet::Session,
     transport::script::Script,
 };
@@ -35,10 +43,26 @@ pub enum Forgotten {
     Trouble(Trouble),
 }
 
+/// The verb of a removal in the journal.
+pub const VERB: &str = "remove";
+
+impl Forgotten {
+    fn line(&self, instance: Instance, elapsed: Duration) -> Done {
+        let (outcome, action, cause) = match self {
+            Self::NoContainer => ("unchanged", None, None),
+            Self::Removed => ("changed", Some("removed".to_owned()), None),
+            Self::Runs => ("failed", None, Some("it runs".to_owned())),
+            Self::Foreign => ("failed", None, Some("somebody else made its container".to_owned())),
+            Self::Trouble(trouble) => ("failed", None, Some(Done::cause(&trouble.cause))),
+        };
+        Done { instance, outcome: outcome.to_owned(), action, seconds: elapsed.as_secs_f64(), cause }
+    }
+}
+
 const ALLOWED: Duration = Duration::from_secs(120);
 
 /// Removes the containers of `targets` that are theirs: running ones only with `stop`, by their stop string first. Without
-/// `act` it only looks, and says what would become of each: what cannot go on one host should keep what could go on another.
+/// `act`, the book it is written into, it only looks, and says what would become of each: what cannot go on one host should keep what could go on another.
 ///
 /// # Errors
 /// Only when nothing could be begun.
@@ -46,7 +70,7 @@ pub fn containers(
     context: &Context<'_>,
     targets: &[Target<'_>],
     stop: bool,
-    act: bool,
+    act: Option<&Recorder<'_>>,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
     let answers = context.on_each_host(targets, |session, registered| {
         let host = session.host();
@@ -73,7 +97,7 @@ pub fn containers(
                     if alive && !stop {
                         return (Forgotten::Runs, None);
                     }
-                    if !act {
+                    if act.is_none() {
                         return (Forgotten::Removed, None);
                     }
                     let remove = say(&command::force_remove(&r.container), host);
@@ -90,21 +114,32 @@ pub fn containers(
             return Ok(plan.into_iter().map(|(what, _)| what).collect());
         }
         let mut ids = script.side_by_side(&codes, 10).into_iter();
+        let written = |done: Vec<Forgotten>, begin: Instant| {
+            if let Some(recorder) = act {
+                let line = |(r, what): (&Registered<'_>, &Forgotten)| what.line(r.target.instance(), begin.elapsed());
+                recorder.done(registered.iter().zip(&done).map(line).collect());
+            }
+            done
+        };
+        if let Some(recorder) = act {
+            let acted_on = registered.iter().zip(&plan).filter(|(_, (_, code))| code.is_some());
+            recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
+        }
+        let begin = Instant::now();
         let attempt = Attempt::new(&mut script, session, seen.clock(), ALLOWED);
         let sections = match session.exec("remove", &script, ALLOWED) {
             Ok(sections) => sections,
             Err(error) if Attempt::is_open_after(&error) => {
                 let lost = Trouble::host(&error, host);
                 let after = after_a_loss(session, &attempt, registered, &seen, &lost);
-                return Ok(plan
-                    .into_iter()
-                    .zip(after)
-                    .map(|((what, code), after)| code.and(after).map_or(what, Forgotten::Trouble))
-                    .collect());
+                let what = |((what, code), after): ((Forgotten, Option<String>), Option<Trouble>)| {
+                    code.and(after).map_or(what, Forgotten::Trouble)
+                };
+                return Ok(written(plan.into_iter().zip(after).map(what).collect(), begin));
             }
             Err(error) => return Err(error),
         };
-        Ok(plan
+        let done: Vec<Forgotten> = plan
             .into_iter()
             .map(|(what, code)| {
                 if code.is_none() {
@@ -118,7 +153,8 @@ pub fn containers(
                     None => Forgotten::Trouble(Trouble::failed("docker's answer is missing", None)),
                 }
             })
-            .collect())
+            .collect();
+        Ok(written(done, begin))
     })?;
     let mut all = vec![];
     for (host, registered, result) in answers {
@@ -176,4 +212,37 @@ fn after_a_loss(
         Trouble { cause: format!("{}; {}", lost.cause, why(r)), hint, ..lost.clone() }
     };
     registered.iter().map(|r| remains(&seen, r).then(|| trouble(r))).collect()
+}
+
+/// Writes into the journal that a removal begins.
+#[must_use]
+pub fn book<'w>(
+    workspace: &'w Workspace,
+    targets: &[Target<'_>],
+    (stop, keep): (bool, bool),
+    parent: Option<RunId>,
+    origin: Origin,
+) -> Recorder<'w> {
+    let begin = Begin {
+        verb: VERB.to_owned(),
+        command: origin.command,
+        who: origin.who,
+        process: origin.process,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        parent,
+        options: RunOptions { stop, keep, ..RunOptions::default() },
+        instances: targets.iter().map(Target::instance).collect(),
+        batches: vec![],
+    };
+    Recorder::begin(workspace, begin)
+}
+
+/// How a removal ended.
+#[must_use]
+pub fn end(exit: Exit, results: &[(Instance, Forgotten)]) -> End {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (instance, forgotten) in results {
+        *counts.entry(forgotten.line(instance.clone(), Duration::ZERO).outcome).or_default() += 1;
+    }
+    End { exit: exit.code(), counts, interrupted: exit == Exit::Interrupted, halted: None }
 }

@@ -219,7 +219,7 @@ pub fn check(context: &Context<'_>, hosts: &[&Host]) -> Result<Vec<HostCheck>, C
                         HostError::Transport(e) if e.phase == Phase::Docker => "engine".to_owned(),
                         HostError::Transport(e) => e.phase.to_string(),
                         HostError::Answer(_) | HostError::Late => "shell".to_owned(),
-                        HostError::NotAttempted => "not attempted".to_owned(),
+                        HostError::NotAttempted | HostError::Halted(_) => "not attempted".to_owned(),
                     });
                     check.error = Some(Trouble::host(&error, host));
                 }

@@ -107,7 +107,7 @@ pub fn stopped_by_mcp(record: Option<&Record>, container: &Container) -> bool {
 pub fn exit_of(trouble: &Trouble) -> Exit {
     match trouble.kind {
         TroubleKind::Unreachable => Exit::Unreachable,
-        TroubleKind::Failed => Exit::Failed,
+        TroubleKind::Failed | TroubleKind::Halted => Exit::Failed,
         TroubleKind::Interrupted => Exit::Interrupted,
     }
 }

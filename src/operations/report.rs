@@ -50,8 +50,16 @@ pub enum Outcome {
     NotDone,
     /// The connection ended while the host was at work, and what became of it could not be found out: look again.
     Unknown,
-    /// The run was interrupted before it came to this.
+    /// The run was interrupted, or halted because of what failed, before it came to this.
     NotAttempted,
+}
+
+impl Outcome {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_ok(self) -> bool {
+        matches!(self, Self::Changed | Self::Unchanged)
+    }
 }
 
 /// What was done to the container.
@@ -114,6 +122,14 @@ pub struct ChangeReport {
     pub seconds: f64,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Its id in the journal; null when it could not be written there.
+    pub run: Option<String>,
+    /// How many batches were planned; 1 without `--serial`.
+    pub batches: usize,
+    /// How many of them were begun.
+    pub batches_begun: usize,
+    /// Why it ended before all was attempted, because of what failed.
+    pub halted: Option<String>,
 }
 
 impl ChangeReport {
@@ -136,7 +152,11 @@ impl ChangeReport {
                     Some(Trouble { kind: TroubleKind::Failed, .. }) => Exit::Failed,
                     _ => Exit::Unreachable,
                 },
-                Outcome::NotAttempted => Exit::Interrupted,
+                // A run that is halted is so because of a failure.
+                Outcome::NotAttempted => match &row.error {
+                    Some(Trouble { kind: TroubleKind::Halted, .. }) => Exit::Failed,
+                    _ => Exit::Interrupted,
+                },
             })
         })
     }

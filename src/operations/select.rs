@@ -27,6 +27,14 @@ pub struct Selection {
     pub tags: Vec<String>,
 }
 
+impl Selection {
+    /// Whether nothing limits it.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        self.names.is_empty() && self.tags.is_empty() && self.on.is_none()
+    }
+}
+
 /// One selected instance.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {

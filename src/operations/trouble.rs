@@ -21,6 +21,8 @@ pub enum TroubleKind {
     Failed,
     /// The run was interrupted.
     Interrupted,
+    /// The run ended because of what failed elsewhere.
+    Halted,
 }
 
 /// Why something did not work, and what to do next.
@@ -84,6 +86,13 @@ impl Trouble {
                 phase: Some(Phase::Exec.to_string()),
                 cause: error.to_string(),
                 hint: Some("is the host overloaded? run the same command again".to_owned()),
+                log: vec![],
+            },
+            HostError::Halted(_) => Self {
+                kind: TroubleKind::Halted,
+                phase: None,
+                cause: error.to_string(),
+                hint: Some("mend what failed, then `mcp resume` goes on with the rest".to_owned()),
                 log: vec![],
             },
             HostError::Answer(_) => Self::failed(

@@ -83,7 +83,7 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
         Err(error) => {
             let trouble = Trouble::host(&error, &subject.host);
             let outcome = match trouble.kind {
-                TroubleKind::Interrupted => TrustOutcome::NotAttempted,
+                TroubleKind::Interrupted | TroubleKind::Halted => TrustOutcome::NotAttempted,
                 TroubleKind::Unreachable | TroubleKind::Failed => TrustOutcome::Unreachable,
             };
             let mut row = TrustRow::of(&subject, outcome);

@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::{Format, Ui, sanitise, table::table, words};
-use crate::operations::{ChangeReport, InstanceReport, Outcome, Trouble};
+use crate::{
+    error::Exit,
+    operations::{ChangeReport, InstanceReport, Outcome, Trouble},
+};
 
 impl Ui {
     /// Prints what a change did.
@@ -23,6 +26,10 @@ impl Ui {
             Some((format!("cannot {} {}@{}", report.verb.as_str(), row.name, row.host), row.error.as_ref()?))
         }));
         self.note(&self.recap(report));
+        let is_left = report.exit() != Exit::Ok && report.instances.iter().any(|row| !row.outcome.is_ok());
+        if is_left && report.run.is_some() && (report.interrupted || report.halted.is_some()) {
+            self.note("resume with: mcp resume");
+        }
     }
 
     fn change_row(&self, row: &InstanceReport) -> Vec<String> {
@@ -65,7 +72,13 @@ impl Ui {
         let verb = report.verb.as_str();
         let interrupted = if report.interrupted { " (interrupted)" } else { "" };
         let took = words::seconds(Duration::from_secs_f64(report.seconds.max(0.0)));
-        format!("{verb}: {} in {took}{interrupted}", parts.join(" · "))
+        let batches = match (report.batches, report.batches_begun) {
+            (0 | 1, _) => String::new(),
+            (all, begun) if all == begun => format!(" in {all} batches"),
+            (all, begun) => format!(", {begun} of {all} batches begun"),
+        };
+        let halted = report.halted.as_ref().map(|why| format!("\n{verb} ended early: {}", sanitise::line(why)));
+        format!("{verb}: {} in {took}{batches}{interrupted}{}", parts.join(" · "), halted.unwrap_or_default())
     }
 
     /// Prints each trouble with its cause, hint and log lines; one that many share is printed once, with the others' names.

@@ -3,7 +3,10 @@
 //! Boundary: values in, text out.
 
 use super::{Format, Ui, sanitise, table::table};
-use crate::operations::{Trouble, dry_run::DryStep, register::Completed};
+use crate::{
+    domain::HostName,
+    operations::{Trouble, dry_run::DryStep, register::Completed},
+};
 
 impl Ui {
     /// Prints a server as it was registered, with what was added to its string.
@@ -59,6 +62,14 @@ impl Ui {
         let text = table(&["HOST", "INSTANCE", "WHEN", "COMMAND"], rows, None);
         self.answer(&text);
         self.note("dry run: no host was asked, nothing was touched");
+    }
+
+    /// Says which hosts would go together.
+    pub fn batches(&mut self, batches: &[Vec<HostName>]) {
+        for (number, hosts) in batches.iter().enumerate() {
+            let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+            self.note(&format!("batch {} of {}: {}", number + 1, batches.len(), hosts.join(", ")));
+        }
     }
 
     /// Prints why a log could not be read, or ended.

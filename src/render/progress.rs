@@ -15,7 +15,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Ui, words};
-use crate::fleet::Event;
+use crate::{domain::plural, fleet::Event};
 
 /// Most hosts that have a line of their own: more would not be read.
 const HOST_LINES: usize = 8;
@@ -116,11 +116,14 @@ impl Progress {
         running.take(event);
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Drawn(drawn) => drawn.show(event, &running),
+            Shown::Drawn(drawn) => drawn.show(self.verb, event, &running),
             Shown::Told(stop) => {
                 let mut stop = stop.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     Event::Begin { .. } => *stop = self.report_stragglers(),
+                    Event::Batch { number, of, hosts } => {
+                        tell(&format!("{}: batch {number} of {of}, {}", self.verb, plural(*hosts, "host")));
+                    }
                     Event::End => *stop = None,
                     _ => {}
                 }
@@ -160,7 +163,7 @@ impl Running {
                 self.done += 1;
                 self.at_work.remove(host.as_str());
             }
-            Event::Exec { .. } | Event::End => {}
+            Event::Batch { .. } | Event::Exec { .. } | Event::End => {}
         }
     }
 
@@ -195,7 +198,7 @@ impl AtWork {
 }
 
 impl Drawn {
-    fn show(&self, event: &Event<'_>, running: &Running) {
+    fn show(&self, verb: &str, event: &Event<'_>, running: &Running) {
         match event {
             Event::Begin { hosts } => {
                 self.total.reset();
@@ -211,6 +214,7 @@ impl Drawn {
                     self.draw_hosts(running);
                 }
             }
+            Event::Batch { number, of, .. } => self.total.set_message(format!("{verb} batch {number}/{of}:")),
             Event::Exec { .. } => {}
             Event::End => {
                 self.draw_hosts(running);

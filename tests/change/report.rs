@@ -16,7 +16,10 @@ fn the_json_of_a_change_has_the_same_keys_whatever_happened() {
     bench.server("good", "edge-1", "", "");
     bench.server("bad", "edge-1", "", "--exit 3");
     let report = bench.report("start --all --settle 500ms", 1);
-    assert_eq!(keys(&report.0), ["instances", "interrupted", "seconds", "verb"]);
+    assert_eq!(
+        keys(&report.0),
+        ["batches", "batches_begun", "halted", "instances", "interrupted", "run", "seconds", "verb"]
+    );
     assert_eq!((&report.0["verb"], &report.0["interrupted"]), (&"start".into(), &false.into()));
     assert!(report.0["seconds"].as_f64().is_some_and(|seconds| seconds > 0.5), "{report:?}");
     for row in report.rows() {

@@ -82,6 +82,18 @@ impl<'a> Bench<'a> {
         self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// A `docker run` string of the image with a health check, which passes when the server listens on port 8080.
+    pub(crate) fn with_health(&self, short: &str, options: &str, arguments: &str) -> String {
+        self.scratch.docker_run(short, options, arguments).replace("mcp-demo:1", "mcp-demo:health")
+    }
+
+    /// What `mcp history` says with these words, as JSON.
+    pub(crate) fn history(&self, words: &str) -> Value {
+        let answer = self.mcp(&format!("history {words} -o json"));
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        serde_json::from_str(&answer.out).unwrap_or_else(|e| panic!("{e}: {answer:?}"))
+    }
+
     /// What `docker inspect -f FORMAT` says of the container of `short` on host `number`.
     pub(crate) fn inspect(&self, number: usize, short: &str, format: &str) -> String {
         self.rig.docker_text(number, &["inspect", "-f", format, &self.name(short)])

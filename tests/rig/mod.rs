@@ -66,6 +66,11 @@ impl Rig {
         Self::start(&["--hosts", &hosts.to_string()])
     }
 
+    /// The same with hosts that share machines, and with them engines: host 1 is on machine 1, 2 on 2, and so round.
+    pub fn own_on(hosts: usize, machines: usize) -> Self {
+        Self::start(&["--hosts", &hosts.to_string(), "--machines", &machines.to_string()])
+    }
+
     fn start(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("mcp-rig.").tempdir().unwrap_or_else(|e| panic!("{e}"));
         let mut child = script()

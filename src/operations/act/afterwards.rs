@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Instant};
 use jiff::Timestamp;
 
 use super::{
+    health,
     judge::{Row, judge, settled_or, stop_under_way, without_answer},
     plan,
     verdict::{Nature, Verdict},
@@ -38,6 +39,7 @@ pub(super) struct Work<'a> {
 /// Where the answers of the later look are.
 struct Ids {
     logs: BTreeMap<String, SectionId>,
+    health: Option<SectionId>,
     look: SectionId,
     signalled: Option<SectionId>,
 }
@@ -98,21 +100,25 @@ impl Work<'_> {
     ) -> Result<(Aftermath<Ids>, Observation), Trouble> {
         let host = session.host();
         let started = plan::started(self.registered, self.decisions);
+        let options = health::options(self.options, self.registered, self.decisions, self.before);
+        let waits = self.options.settle + options.health.unwrap_or_default();
         let until = Instant::now() + session.allows(PATIENCE);
         let mut is_first = true;
         loop {
             let found = attempt
-                .ask(session, self.options.settle, to_the_end, |script| {
+                .ask(session, waits, to_the_end, |script| {
                     if !is_first {
                         script.plain("sleep 1");
                     }
                     if let Some(settle) = plan::settle(self.options).filter(|_| !started.is_empty()) {
                         script.plain(&format!("[ $mcp_busy = 1 ] || {{ {settle}; }}"));
                     }
+                    let meant = plan::meant_to_run(self.registered, self.decisions);
+                    let health = options.health.map(|allowed| health::wait(script, host, &meant, allowed));
                     let logs = plan::last_words(script, host, &started);
                     // Asked after the look, so that a stop that was over by then has shown its effect.
                     let look = plan::look(script, host, self.registered);
-                    Ids { logs, look, signalled: to_the_end.then(|| script.run(&attempt.signalled(host))) }
+                    Ids { logs, health, look, signalled: to_the_end.then(|| script.run(&attempt.signalled(host))) }
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
             is_first = false;
@@ -141,7 +147,13 @@ impl Work<'_> {
         let judged = |exit, stderr: &str| {
             let section = Section { exit: Some(exit), stderr: stderr.as_bytes().to_vec(), ..Section::default() };
             let log = found.ids.logs.get(r.target.server.name.as_str()).and_then(|id| found.sections.get(*id));
-            judge(self.context, r, decision, self.before, seen, Some(&section), log, self.options)
+            let (mut row, record) =
+                judge(self.context, r, decision, self.before, seen, Some(&section), log, self.options);
+            if let Some(allowed) = self.options.health {
+                let checks = health::read(found.ids.health.and_then(|id| found.sections.get(id)));
+                health::judge(&mut row, seen.get(&r.container), &checks, allowed);
+            }
+            (row, record)
         };
         let open = |outcome, trouble| self.as_it_is(r, decision, seen, outcome, trouble);
         match verdict {

@@ -169,7 +169,7 @@ pub(super) fn settled_or(
 ) -> Row {
     match decision {
         Decision::Leave(_) | Decision::Refuse(_) => {
-            let options = Options { settle: Duration::ZERO, replace: false, recreate: false };
+            let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
             judge(context, r, decision, before, before, None, None, options)
         }
         Decision::Stop => {

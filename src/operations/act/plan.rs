@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::health;
 use crate::{
     docker::command,
     domain::Host,
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub(super) script: Option<Script>,
     pub(super) jobs: BTreeMap<String, SectionId>,
     pub(super) logs: BTreeMap<String, SectionId>,
+    pub(super) health: Option<SectionId>,
     pub(super) look: Option<SectionId>,
 }
 
@@ -45,8 +47,8 @@ impl Plan {
                 Some((if verb == Verb::Stop { -priority } else { priority }, r, d.code(r)?))
             })
             .collect();
-        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), look: None };
-        if steps.is_empty() {
+        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), health: None, look: None };
+        if steps.is_empty() && options.health.is_none() {
             return plan;
         }
         steps.sort_by_key(|(priority, ..)| *priority);
@@ -61,6 +63,9 @@ impl Plan {
         let started = started(registered, decisions);
         if let Some(settle) = settle(options).filter(|_| !started.is_empty()) {
             script.plain(&settle);
+        }
+        if let Some(allowed) = options.health {
+            plan.health = Some(health::wait(&mut script, host, &meant_to_run(registered, decisions), allowed));
         }
         plan.logs = last_words(&mut script, host, &started);
         plan.look = Some(look(&mut script, host, registered));
@@ -100,4 +105,10 @@ pub(super) fn last_words(script: &mut Script, host: &Host, started: &[&Registere
 pub(super) fn look(script: &mut Script, host: &Host, registered: &[Registered<'_>]) -> SectionId {
     let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
     script.run(&say(&command::inspect(&names), host))
+}
+
+/// The containers whose health counts afterwards.
+pub(super) fn meant_to_run<'a>(registered: &'a [Registered<'_>], decisions: &[Decision]) -> Vec<&'a str> {
+    let meant = registered.iter().zip(decisions).filter(|(_, d)| !matches!(d, Decision::Refuse(_)));
+    meant.map(|(r, _)| r.container.as_str()).collect()
 }

@@ -9,7 +9,7 @@ use crate::{
 
 const RUN: &str = "docker run -d --name plain example/app:1.0 sleep 1000";
 const RUN_RM: &str = "docker run -d --rm --name plain example/app:1.0 sleep 1000";
-const PLAIN: Options = Options { settle: Duration::ZERO, replace: false, recreate: false };
+const PLAIN: Options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
 const REPLACE: Options = Options { replace: true, ..PLAIN };
 const RECREATE: Options = Options { recreate: true, ..PLAIN };
 

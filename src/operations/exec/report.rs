@@ -63,7 +63,7 @@ impl ExecOutcome {
     /// What a host's trouble means for what was to be done there.
     pub(crate) fn of_error(error: &HostError) -> Self {
         match error {
-            HostError::NotAttempted => Self::NotAttempted,
+            HostError::NotAttempted | HostError::Halted(_) => Self::NotAttempted,
             HostError::Answer(_) | HostError::Late => Self::Failed,
             HostError::Transport(error) => match &*error.kind {
                 TransportErrorKind::Cancelled if error.phase < Phase::Exec => Self::NotAttempted,

@@ -1,0 +1,105 @@
+//! `mcp resume`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{
+    App,
+    change::{Plan, carry_out},
+    remove,
+    rolling::RollingArgs,
+};
+use crate::{
+    config::{
+        journal::{Run, RunOptions, Runs},
+        store::Loaded,
+    },
+    error::{CommandError, Exit},
+    fleet::Rolling,
+    operations::{Verb, change::Options, forget, resume},
+    render::{Ui, when},
+};
+
+/// Go on with what an earlier run left
+///
+/// The last start, stop, restart or remove, or the one that is named, with the same options, for the instances only that failed,
+/// were unreachable or unknown, or were not attempted. Asks nothing; runs that were resumed before count with those that did it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mcp resume\n  mcp resume k3qx --serial 10%\n  mcp resume 260514-101502-k3qx --max-fail 3"
+)]
+pub struct ResumeArgs {
+    /// The run: its id, or the beginning or the end of it [default: the last one]
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    #[command(flatten)]
+    rolling: RollingArgs,
+}
+
+pub(super) fn run(app: &mut App, ui: &mut Ui, args: ResumeArgs) -> Result<Exit, CommandError> {
+    let (workspace, loaded) = app.open(ui)?;
+    let runs = resume::read(&workspace)?;
+    let run = resume::pick(&runs, args.run.as_deref())?;
+    let options = &run.begin.options;
+    app.global.forks = app.global.forks.or(options.forks);
+    app.global.timeout = app.global.timeout.or(options.timeout_ms.map(Duration::from_millis));
+    let Some(verb) = resume::verb(run) else { return removal(app, ui, &runs, run, &loaded) };
+    let rolling = args.rolling.over(rolling_of(options)?)?;
+    let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
+    left.warnings.iter().for_each(|w| ui.warn(w));
+    let title = title(run);
+    if left.targets.is_empty() {
+        ui.note(&format!("{title}: nothing is left"));
+        return Ok(Exit::Ok);
+    }
+    ui.note(&format!("resume {title}: {} of {} left", left.targets.len(), left.planned));
+    let options = options_of(options, verb, &rolling);
+    let plan = Plan { verb, options, rolling, parent: Some(run.id.clone()) };
+    carry_out(app, ui, &workspace, &loaded, &left.targets, plan)
+}
+
+fn title(run: &Run) -> String {
+    format!("{} of {} ({})", run.begin.verb, when(run.started), run.id)
+}
+
+fn options_of(options: &RunOptions, verb: Verb, rolling: &Rolling) -> Options {
+    let health = options.health_ms.map(Duration::from_millis);
+    // Batches given to a run that had none wait for health as batches do.
+    let batches = (rolling.serial.is_some() && verb != Verb::Stop).then_some(super::start::DEFAULT_HEALTH);
+    Options {
+        settle: Duration::from_millis(options.settle_ms),
+        replace: options.replace,
+        recreate: options.recreate,
+        health: health.or(batches),
+    }
+}
+
+fn rolling_of(options: &RunOptions) -> Result<Rolling, CommandError> {
+    let wrong = |why: String| CommandError::failed(format!("the journal's options cannot be read: {why}"));
+    Ok(Rolling {
+        serial: options.serial.as_deref().map(str::parse).transpose().map_err(wrong)?,
+        max_fail: options.max_fail.as_deref().map(str::parse).transpose().map_err(wrong)?,
+        fail_fast: options.fail_fast,
+        wait: Duration::from_millis(options.wait_ms),
+    })
+}
+
+/// A removal is one piece: as long as the server is registered, it is done again as a whole.
+fn removal(app: &App, ui: &mut Ui, runs: &Runs, run: &Run, loaded: &Loaded) -> Result<Exit, CommandError> {
+    let server = runs.root(run).begin.instances.first().map(|instance| &instance.server);
+    let Some(server) = server.filter(|_| run.begin.verb == forget::VERB) else {
+        return Err(CommandError::failed(format!("a run of {:?} cannot be resumed", run.begin.verb))
+            .hint("name one that can be: see `mcp history`"));
+    };
+    let title = title(run);
+    let is_done = run.end.as_ref().is_some_and(|(_, end)| end.exit == 0);
+    if is_done || loaded.registry.get(server).is_none() {
+        ui.note(&format!("{title}: nothing is left"));
+        return Ok(Exit::Ok);
+    }
+    ui.note(&format!("resume {title}: {server} is still registered"));
+    let options = &run.begin.options;
+    let args = remove::RemoveArgs::again(server.to_string(), options.stop, options.keep);
+    remove::carry_out(app, ui, args, Some(run.id.clone()), false)
+}

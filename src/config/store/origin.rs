@@ -1,0 +1,101 @@
+//! Who runs this process, and whether a process that is written down still lives.
+//!
+//! Boundary: environment and `/proc`; what is made of it is the journal's.
+
+use std::net::IpAddr;
+
+use crate::config::journal::{Process, Who, mask_words};
+
+/// Where a run comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Who.
+    pub who: Who,
+    /// This process.
+    pub process: Process,
+    /// The command line after the program's name, secrets masked.
+    pub command: Vec<String>,
+}
+
+impl Origin {
+    /// This process's.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let unnamed = || format!("uid {}", rustix::process::getuid().as_raw());
+        let who = Who {
+            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(unnamed),
+            machine: machine(),
+            sudo_user: variable("SUDO_USER"),
+            // sshd(8): the client's address, its port and the server's port. Anybody may set the variable, so only an address is taken.
+            from: variable("SSH_CLIENT")
+                .and_then(|text| text.split(' ').next().and_then(|address| address.parse::<IpAddr>().ok()))
+                .map(|address| address.to_string()),
+        };
+        let pid = std::process::id();
+        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        Self { who, process: Process { pid, started: started(pid) }, command: mask_words(words) }
+    }
+}
+
+/// Whether the process of a run lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Lives,
+    /// It does not.
+    Ended,
+    /// It ran on another machine, or there is no way to see.
+    Unknown,
+}
+
+/// Whether the process that `who` ran lives.
+#[must_use]
+pub fn life(who: &Who, process: Process) -> Life {
+    if who.machine != machine() {
+        return Life::Unknown;
+    }
+    let pid = i32::try_from(process.pid).ok().and_then(rustix::process::Pid::from_raw);
+    let Some(pid) = pid else { return Life::Ended };
+    match (rustix::process::test_kill_process(pid), process.started) {
+        (Err(rustix::io::Errno::SRCH), _) => Life::Ended,
+        // The number may have been given to another process since.
+        (_, Some(then)) => match started(process.pid) {
+            Some(now) if now == then => Life::Lives,
+            Some(_) => Life::Ended,
+            None => Life::Unknown,
+        },
+        (_, None) => Life::Unknown,
+    }
+}
+
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): the start in clock ticks since boot.
+fn started(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in parentheses, may hold spaces and parentheses itself.
+    text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_from_one_that_got_its_number_later() {
+        let me = Origin::of_process();
+        assert_eq!(life(&me.who, me.process), Life::Lives);
+        let later = Process { started: me.process.started.map(|ticks| ticks + 1), ..me.process };
+        assert_eq!(life(&me.who, later), Life::Ended);
+        assert_eq!(life(&Who { machine: "elsewhere".into(), ..me.who.clone() }, me.process), Life::Unknown);
+        assert_eq!(life(&me.who, Process { pid: 0, started: None }), Life::Ended);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert_eq!(life(&me.who, Process { pid, started: Some(1) }), Life::Ended);
+    }
+}

@@ -1,0 +1,258 @@
+//! Which hosts go together, and when a run has failed enough. Pure.
+//!
+//! Boundary: hosts are numbers here and servers are groups of them; waits for nothing. Next: `roll` carries batches out.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// So many hosts, or so much of all hosts that were selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// A number of hosts; at least 1.
+    Hosts(usize),
+    /// Percent of the selected hosts, 1 to 100.
+    Percent(u8),
+}
+
+impl Amount {
+    /// How many of `all` hosts a batch of this size has: percent are rounded down, to no less than 1, as Ansible's `serial`
+    /// does ("Controlling playbook execution", "Setting the batch size with serial").
+    #[must_use]
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            Self::Hosts(count) => count,
+            Self::Percent(percent) => (all.saturating_mul(usize::from(percent)) / 100).max(1),
+        }
+    }
+
+    /// Whether `failed` of `all` hosts are this many.
+    #[must_use]
+    pub fn is_reached(self, failed: usize, all: usize) -> bool {
+        match self {
+            Self::Hosts(count) => failed >= count,
+            Self::Percent(percent) => failed > 0 && failed * 100 >= all * usize::from(percent),
+        }
+    }
+}
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is neither a number of hosts from 1 on nor 1% to 100%");
+        // Only digits: `+1` and `１` are no numbers people mean.
+        let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+        match text.strip_suffix('%') {
+            Some(digits) => number(digits)
+                .and_then(|n: usize| u8::try_from(n).ok())
+                .filter(|n| (1..=100).contains(n))
+                .map(Self::Percent)
+                .ok_or_else(wrong),
+            None => number(text).filter(|n| *n > 0).map(Self::Hosts).ok_or_else(wrong),
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hosts(count) => write!(f, "{count}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// Sizes of the batches, in their order; the last one repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serial(Vec<Amount>);
+
+impl Serial {
+    /// The most hosts that batch `number` (from 0) of a run over `all` hosts may have.
+    #[must_use]
+    pub fn size(&self, number: usize, all: usize) -> usize {
+        self.0.get(number).or(self.0.last()).map_or(all, |amount| amount.of(all)).max(1)
+    }
+}
+
+impl FromStr for Serial {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split(',').map(|part| part.trim().parse()).collect::<Result<Vec<_>, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, amount) in self.0.iter().enumerate() {
+            write!(f, "{}{amount}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// How a run goes over its hosts. The default is all of them at once, whatever fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rolling {
+    /// Sizes of the batches; all hosts are one batch without it.
+    pub serial: Option<Serial>,
+    /// As soon as this many hosts have failed, no further one is attempted: looked at after each batch, without `serial` after
+    /// each host.
+    pub max_fail: Option<Amount>,
+    /// As soon as one host has failed, no further one is attempted.
+    pub fail_fast: bool,
+    /// Pause between two batches.
+    pub wait: Duration,
+}
+
+/// What may not be in one batch as a whole: the instances of one server.
+#[derive(Debug, Clone, Default)]
+pub struct Spread {
+    /// For each host of the run, the groups it has a member of, each once.
+    pub groups: Vec<Vec<usize>>,
+    /// How many members each group has, those on hosts that are not in the run included.
+    pub members: Vec<usize>,
+}
+
+impl Rolling {
+    /// The batches of a run over `all` hosts, which are numbered from 0. Each host is in one of them. A batch is the next hosts
+    /// in their order, as many as its size says; a host that would complete a group of two or more goes first in the next
+    /// batch. Without `serial` all hosts are one batch, groups and all.
+    #[must_use]
+    pub fn batches(&self, all: usize, spread: &Spread) -> Vec<Vec<usize>> {
+        let Some(serial) = &self.serial else { return vec![(0..all).collect()] };
+        let mut left: Vec<usize> = (0..all).collect();
+        let mut batches = vec![];
+        let mut taken = vec![0; spread.members.len()];
+        while !left.is_empty() {
+            let rest = left.split_off(serial.size(batches.len(), all).min(left.len()));
+            taken.fill(0);
+            let (mut batch, mut moved) = (vec![], vec![]);
+            for host in left {
+                let groups = spread.groups.get(host).map_or(&[][..], Vec::as_slice);
+                // The first host is always taken: it has one member of a group that has two.
+                if groups.iter().any(|g| spread.members[*g] > 1 && taken[*g] + 1 >= spread.members[*g]) {
+                    moved.push(host);
+                } else {
+                    groups.iter().for_each(|g| taken[*g] += 1);
+                    batch.push(host);
+                }
+            }
+            batches.push(batch);
+            moved.extend(rest);
+            left = moved;
+        }
+        batches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rolling(serial: &str) -> Rolling {
+        Rolling { serial: Some(serial.parse().unwrap()), ..Rolling::default() }
+    }
+
+    fn sizes(serial: &str, all: usize) -> Vec<usize> {
+        rolling(serial).batches(all, &Spread::default()).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn the_last_size_repeats_and_percent_are_rounded_down_to_at_least_one_host() {
+        assert_eq!(sizes("1", 3), [1, 1, 1]);
+        assert_eq!(sizes("25%", 12), [3, 3, 3, 3]);
+        assert_eq!(sizes("25%", 7), [1; 7]);
+        assert_eq!(sizes("1,10%,50%", 20), [1, 2, 10, 7]);
+        assert_eq!(sizes("1,25%", 12), [1, 3, 3, 3, 2]);
+        assert_eq!(sizes("1%", 3), [1, 1, 1]);
+        assert_eq!(sizes("100", 3), [3]);
+        assert_eq!(sizes("100%", 3), [3]);
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused_and_what_is_one_reads_back() {
+        for text in ["", "0", "0%", "101%", "-1", "+1", "1.5", "1,", ",1", "%", "a", "1,0", "99999999999999999999"] {
+            assert!(text.parse::<Serial>().is_err(), "{text}");
+        }
+        for text in ["1", "25%", "1,10%,50%", "100%"] {
+            assert_eq!(text.parse::<Serial>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_limit_in_percent_is_one_of_all_selected_hosts() {
+        let reached = |text: &str, failed, all| text.parse::<Amount>().unwrap().is_reached(failed, all);
+        assert!(!reached("2", 1, 12) && reached("2", 2, 12));
+        assert!(!reached("25%", 2, 12) && reached("25%", 3, 12));
+        assert!(!reached("1%", 0, 12) && reached("1%", 1, 12));
+    }
+
+    #[test]
+    fn a_host_that_would_complete_a_server_goes_first_in_the_next_batch() {
+        // One server on hosts 0 and 1, another on 0 to 3.
+        let spread = Spread { groups: vec![vec![0, 1], vec![0, 1], vec![1], vec![1], vec![]], members: vec![2, 4] };
+        assert_eq!(rolling("3").batches(5, &spread), [vec![0, 2], vec![1, 3, 4]]);
+        assert_eq!(rolling("100%").batches(5, &spread), [vec![0, 2, 3, 4], vec![1]]);
+        // Not selected, but placed: the third instance goes on serving.
+        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![3] };
+        assert_eq!(rolling("2").batches(2, &spread), [vec![0, 1]]);
+    }
+
+    #[test]
+    fn without_serial_all_hosts_are_one_batch() {
+        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![2] };
+        assert_eq!(Rolling::default().batches(2, &spread), [vec![0, 1]]);
+    }
+
+    fn amounts() -> impl Strategy<Value = Vec<Amount>> {
+        let amount = prop_oneof![(1_usize..30).prop_map(Amount::Hosts), (1_u8..=100).prop_map(Amount::Percent)];
+        prop::collection::vec(amount, 1..4)
+    }
+
+    /// Servers with the hosts they are placed on; hosts from `all` on are not selected.
+    fn fleets() -> impl Strategy<Value = (usize, Vec<Vec<usize>>)> {
+        (1_usize..40).prop_flat_map(|all| {
+            let hosts = prop::collection::btree_set(0..all + 3, 1..12).prop_map(|set| set.into_iter().collect());
+            (Just(all), prop::collection::vec(hosts, 0..8))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_host_is_in_one_batch_no_batch_is_too_large_and_no_server_is_whole_in_one(
+            (all, servers) in fleets(), amounts in amounts()
+        ) {
+            let serial = Serial(amounts);
+            let spread = Spread {
+                groups: (0..all)
+                    .map(|host| (0..servers.len()).filter(|s| servers[*s].contains(&host)).collect())
+                    .collect(),
+                members: servers.iter().map(Vec::len).collect(),
+            };
+            let batches = Rolling { serial: Some(serial.clone()), ..Rolling::default() }.batches(all, &spread);
+            let mut hosts: Vec<usize> = batches.concat();
+            hosts.sort_unstable();
+            prop_assert_eq!(hosts, (0..all).collect::<Vec<_>>());
+            for (number, batch) in batches.iter().enumerate() {
+                prop_assert!(!batch.is_empty() && batch.len() <= serial.size(number, all));
+                prop_assert!(batch.is_sorted(), "in one batch hosts keep their order");
+                for placed in servers.iter().filter(|placed| placed.len() > 1) {
+                    prop_assert!(!placed.iter().all(|host| batch.contains(host)), "{placed:?} in {batch:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn without_servers_in_the_way_the_order_is_kept_and_batches_are_full(all in 1_usize..60, amounts in amounts()) {
+            let serial = Serial(amounts);
+            let batches = Rolling { serial: Some(serial.clone()), ..Rolling::default() }.batches(all, &Spread::default());
+            prop_assert_eq!(batches.concat(), (0..all).collect::<Vec<_>>());
+            for (number, batch) in batches.iter().enumerate().take(batches.len() - 1) {
+                prop_assert_eq!(batch.len(), serial.size(number, all));
+            }
+        }
+    }
+}

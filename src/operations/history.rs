@@ -1,0 +1,193 @@
+//! What the journal tells, as answers that serialise.
+//!
+//! Boundary: runs in, reports out; whether a run is still at work is asked of the system. Next: `resume` for what is left.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    config::{
+        journal::{Run, RunOptions, Runs},
+        store::origin::{Life, life},
+    },
+    domain::{HostName, Instance, ServerName},
+};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It came to its end.
+    Finished,
+    /// Its process lives.
+    Running,
+    /// Its process ended without a word.
+    Killed,
+    /// It has no end, and its process cannot be looked for: it ran on another machine.
+    Unknown,
+}
+
+impl RunState {
+    /// The word shown for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Running => "running",
+            Self::Killed => "killed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One run. Every key is always there; what is not known is null.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// Its id.
+    pub run: String,
+    /// The run it went on with.
+    pub parent: Option<String>,
+    /// `start`, `stop`, `restart`, `remove`.
+    pub verb: String,
+    /// The command line after `mcp`, secrets masked.
+    pub command: Vec<String>,
+    /// How far it is.
+    pub state: RunState,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub seconds: Option<f64>,
+    /// Its exit code.
+    pub exit: Option<u8>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// Why it ended before all was attempted, because of what failed.
+    pub halted: Option<String>,
+    /// Who ran it.
+    pub user: String,
+    /// Who that was before sudo.
+    pub sudo_user: Option<String>,
+    /// On which machine.
+    pub machine: String,
+    /// The address that user was logged in from.
+    pub from: Option<String>,
+    /// Version of `mcp`.
+    pub version: String,
+    /// How many instances it was about.
+    pub planned: usize,
+    /// How many of them had each outcome.
+    pub counts: BTreeMap<String, usize>,
+}
+
+/// One run with its instances.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunPage {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunReport,
+    /// The options it was done with; those at their default are left out.
+    pub options: RunOptions,
+    /// The hosts of each batch; empty when there was one batch.
+    pub batches: Vec<Vec<HostName>>,
+    /// What became of each, in their order.
+    pub instances: Vec<RunRow>,
+    /// How many `mcp resume` would do again, as far as they are still registered.
+    pub left: usize,
+}
+
+/// What became of one instance in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunRow {
+    /// The server.
+    pub name: ServerName,
+    /// The host.
+    pub host: HostName,
+    /// As in the answer of a change; `running` and `pending` while the run goes on.
+    pub outcome: String,
+    /// What was done.
+    pub action: Option<String>,
+    /// How long its host took, in seconds.
+    pub seconds: Option<f64>,
+    /// Why it did not work.
+    pub cause: Option<String>,
+}
+
+/// The last `count` runs, oldest first.
+#[must_use]
+pub fn list(runs: &Runs, count: usize) -> Vec<RunReport> {
+    runs.runs.iter().skip(runs.runs.len().saturating_sub(count)).map(report).collect()
+}
+
+/// One run with its instances.
+#[must_use]
+pub fn page(runs: &Runs, run: &Run) -> RunPage {
+    let state = state(run);
+    let row = |instance: &Instance| {
+        let done = run.results.get(instance);
+        RunRow {
+            name: instance.server.clone(),
+            host: instance.host.clone(),
+            outcome: outcome(run, state, instance).to_owned(),
+            action: done.and_then(|d| d.action.clone()),
+            seconds: done.map(|d| d.seconds),
+            cause: done.and_then(|d| d.cause.clone()),
+        }
+    };
+    RunPage {
+        options: run.begin.options.clone(),
+        batches: run.begin.batches.clone(),
+        instances: run.begin.instances.iter().map(row).collect(),
+        left: runs.left(run).len(),
+        run: report(run),
+    }
+}
+
+fn report(run: &Run) -> RunReport {
+    let begin = &run.begin;
+    let state = state(run);
+    let end = run.end.as_ref();
+    let mut counts = BTreeMap::new();
+    for instance in &begin.instances {
+        *counts.entry(outcome(run, state, instance).to_owned()).or_default() += 1;
+    }
+    RunReport {
+        run: run.id.to_string(),
+        parent: begin.parent.as_ref().map(ToString::to_string),
+        verb: begin.verb.clone(),
+        command: begin.command.clone(),
+        state,
+        started: run.started,
+        seconds: end.map(|(at, _)| at.duration_since(run.started).as_secs_f64().max(0.0)),
+        exit: end.map(|(_, end)| end.exit),
+        interrupted: end.is_some_and(|(_, end)| end.interrupted),
+        halted: end.and_then(|(_, end)| end.halted.clone()),
+        user: begin.who.user.clone(),
+        sudo_user: begin.who.sudo_user.clone(),
+        machine: begin.who.machine.clone(),
+        from: begin.who.from.clone(),
+        version: begin.version.clone(),
+        planned: begin.instances.len(),
+        counts,
+    }
+}
+
+fn state(run: &Run) -> RunState {
+    if run.end.is_some() {
+        return RunState::Finished;
+    }
+    match life(&run.begin.who, run.begin.process) {
+        Life::Lives => RunState::Running,
+        Life::Ended => RunState::Killed,
+        Life::Unknown => RunState::Unknown,
+    }
+}
+
+fn outcome<'r>(run: &'r Run, state: RunState, instance: &Instance) -> &'r str {
+    match run.outcome(instance) {
+        "unknown" if state == RunState::Running && !run.results.contains_key(instance) => "running",
+        "not_attempted" if state == RunState::Running => "pending",
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,108 @@
+//! Writes a run into the journal while it goes on. Trouble with the journal never stops a run: it is one warning.
+//!
+//! Boundary: knows rows and lines; the file is `config::store`'s. Next: `history` reads what was written.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{InstanceReport, Outcome};
+use crate::{
+    config::{
+        journal::{Begin, Done, End, Entry, RunId},
+        store::{StoreError, Workspace},
+    },
+    domain::Instance,
+};
+
+/// The book of one run.
+pub struct Recorder<'a> {
+    workspace: &'a Workspace,
+    /// `None` when the beginning could not be written: the rest would tell of nothing then.
+    run: Option<RunId>,
+    warning: Mutex<Option<String>>,
+    /// Workers take turns here rather than at the file's lock, which is polled.
+    turn: Mutex<()>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Writes that a run begins. When this returns it is on the disk, or there is a warning.
+    #[must_use]
+    pub fn begin(workspace: &'a Workspace, begin: Begin) -> Self {
+        let run = RunId::new(Timestamp::now());
+        match workspace.append_journal(&run, vec![Entry::Begin(Box::new(begin))]) {
+            Ok(()) => Self { workspace, run: Some(run), warning: Mutex::default(), turn: Mutex::default() },
+            Err(error) => {
+                let warning = format!("{}; `mcp resume` will not know of this run", text(&error));
+                Self { workspace, run: None, warning: Mutex::new(Some(warning)), turn: Mutex::default() }
+            }
+        }
+    }
+
+    /// The run's id; `None` when it is in no journal.
+    #[must_use]
+    pub fn id(&self) -> Option<&RunId> {
+        self.run.as_ref()
+    }
+
+    /// Writes which instances of a host are about to be acted on.
+    pub fn attempt(&self, instances: Vec<Instance>) {
+        if !instances.is_empty() {
+            self.write(vec![Entry::Attempt { instances }]);
+        }
+    }
+
+    /// Writes what became of the instances of a host, which took `elapsed`. What was not attempted is not written: its
+    /// absence says so.
+    pub fn results(&self, rows: &[InstanceReport], elapsed: Duration) {
+        let attempted = rows.iter().filter(|row| row.outcome != Outcome::NotAttempted);
+        let lines = attempted.map(|row| Done {
+            instance: Instance { server: row.name.clone(), host: row.host.clone() },
+            outcome: word(row.outcome),
+            action: row.action.map(|action| action.as_str().to_owned()),
+            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            cause: row.error.as_ref().map(|error| Done::cause(&error.cause)),
+        });
+        self.done(lines.collect());
+    }
+
+    /// Writes what became of instances.
+    pub fn done(&self, lines: Vec<Done>) {
+        if !lines.is_empty() {
+            self.write(lines.into_iter().map(Entry::Result).collect());
+        }
+    }
+
+    /// Writes that the run is over, and gives what went wrong with the journal.
+    #[must_use]
+    pub fn end(self, end: End) -> Option<String> {
+        self.write(vec![Entry::End(end)]);
+        self.warning.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, entries: Vec<Entry>) {
+        let Some(run) = &self.run else { return };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.workspace.append_journal(run, entries) {
+            let mut warning = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
+            warning.get_or_insert_with(|| format!("{}; it lacks a part of this run", text(&error)));
+        }
+    }
+}
+
+/// An outcome as the answer of a change spells it.
+#[must_use]
+pub fn word(outcome: Outcome) -> String {
+    match serde_json::to_value(outcome) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn text(error: &StoreError) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    format!("the journal was not written: {error}{}", source.unwrap_or_default())
+}

@@ -1,0 +1,150 @@
+//! What an earlier run left to do.
+//!
+//! Boundary: the journal's runs and the registry in, targets out; does nothing. Next: `run` does it.
+
+use std::collections::BTreeSet;
+
+use super::{Verb, forget, select::Target};
+use crate::{
+    config::{
+        inventory::Inventory,
+        journal::{Run, Runs},
+        registry::Registry,
+        store::{
+            Workspace,
+            origin::{Life, life},
+        },
+    },
+    domain::Instance,
+    error::CommandError,
+};
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct Left<'a> {
+    /// How many instances it was about, with the runs before it that it went on with.
+    pub planned: usize,
+    /// What is to be done, in inventory order.
+    pub targets: Vec<Target<'a>>,
+    /// What cannot be done any more, and what is odd.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the journal of `workspace`.
+///
+/// # Errors
+/// What the system says.
+pub fn read(workspace: &Workspace) -> Result<Runs, CommandError> {
+    workspace.read_journal().map_err(|e| CommandError::failed("the journal cannot be read").because(&e))
+}
+
+/// The verb of a run that this program can do again.
+#[must_use]
+pub fn verb(run: &Run) -> Option<Verb> {
+    [Verb::Start, Verb::Stop, Verb::Restart].into_iter().find(|verb| verb.as_str() == run.begin.verb)
+}
+
+fn is_resumable(run: &Run) -> bool {
+    verb(run).is_some() || run.begin.verb == forget::VERB
+}
+
+/// The run that `name` (an id, or either end of one) means, or the last one; it must not be at work.
+///
+/// # Errors
+/// There is none, it is not clear which, or it is at work.
+pub fn pick<'r>(runs: &'r Runs, name: Option<&str>) -> Result<&'r Run, CommandError> {
+    let run = match name {
+        Some(name) => find(runs, name)?,
+        None => runs.runs.iter().rev().find(|run| is_resumable(run)).ok_or_else(|| {
+            CommandError::usage("there is no run to resume").hint("`mcp history` shows the runs of this workspace")
+        })?,
+    };
+    rests(run)
+}
+
+/// The last run of `verb`; it must not be at work.
+///
+/// # Errors
+/// There is none, or it is at work.
+pub fn last_of(runs: &Runs, verb: Verb) -> Result<&Run, CommandError> {
+    let last = runs.runs.iter().rev().find(|run| run.begin.verb == verb.as_str());
+    last.map_or_else(
+        || {
+            let verb = verb.as_str();
+            Err(CommandError::usage(format!("there is no {verb} in the journal that something could be left of"))
+                .hint(format!("name what to {verb}; `mcp history` shows the runs of this workspace")))
+        },
+        rests,
+    )
+}
+
+/// The run that `name` means.
+///
+/// # Errors
+/// There is none, or it is not clear which.
+pub fn find<'r>(runs: &'r Runs, name: &str) -> Result<&'r Run, CommandError> {
+    match runs.find(name)[..] {
+        [run] => Ok(run),
+        [] => Err(CommandError::usage(format!("there is no run {name}")).hint("see `mcp history -n 100`")),
+        [first, second, ..] => {
+            Err(CommandError::usage(format!("{name} may be {} or {}, or more", first.id, second.id))
+                .hint("give more of its id"))
+        }
+    }
+}
+
+fn rests(run: &Run) -> Result<&Run, CommandError> {
+    if run.end.is_none() && life(&run.begin.who, run.begin.process) == Life::Lives {
+        let pid = run.begin.process.pid;
+        return Err(CommandError::failed(format!("{} of {} is still at work (pid {pid})", run.begin.verb, run.id))
+            .hint("wait for its end, or interrupt it"));
+    }
+    Ok(run)
+}
+
+/// What `run` left, as far as it is still registered.
+#[must_use]
+pub fn left<'a>(runs: &Runs, run: &Run, inventory: &'a Inventory, registry: &'a Registry) -> Left<'a> {
+    let mut warnings = vec![];
+    if run.end.is_none() && life(&run.begin.who, run.begin.process) == Life::Unknown {
+        warnings.push(format!(
+            "{} has no end in the journal; it may still be at work on {}",
+            run.id, run.begin.who.machine
+        ));
+    }
+    let left: BTreeSet<Instance> = runs.left(run).into_iter().collect();
+    let placed: BTreeSet<Instance> = registry.instances(inventory).into_iter().collect();
+    let (mut gone, mut disabled, mut targets) = (vec![], vec![], vec![]);
+    gone.extend(left.iter().filter(|instance| !placed.contains(instance)).map(ToString::to_string));
+    for host in inventory.hosts() {
+        for instance in left.iter().filter(|i| i.host == host.name && placed.contains(i)) {
+            let Some(server) = registry.get(&instance.server) else { continue };
+            // Somebody does not want it to run any more; to stop it can hurt nobody.
+            if !server.enabled && run.begin.verb != Verb::Stop.as_str() {
+                disabled.push(instance.to_string());
+            } else {
+                targets.push(Target { server, host });
+            }
+        }
+    }
+    if !gone.is_empty() {
+        warnings.push(format!("no longer registered, so left out: {}", gone.join(", ")));
+    }
+    if !disabled.is_empty() {
+        warnings.push(format!("disabled in servers.yaml, so left out: {}", disabled.join(", ")));
+    }
+    let root = runs.root(run);
+    let chain = |other: &&Run| runs.root(other).id == root.id;
+    let last = runs.runs.iter().filter(chain).map(|r| r.started).max().unwrap_or(run.started);
+    let touched = |other: &Run| targets.iter().filter(|t| other.results.contains_key(&t.instance())).count();
+    if let Some(later) = runs.runs.iter().filter(|r| r.started > last).rev().find(|r| touched(r) > 0) {
+        warnings.push(format!(
+            "{} of {} came to {} of these since; see `mcp history {}`",
+            later.begin.verb,
+            later.id,
+            touched(later),
+            later.id
+        ));
+    }
+    Left { planned: root.begin.instances.len(), targets, warnings }
+}

@@ -1,0 +1,216 @@
+//! Conducts a change from its plan to its last line in the journal.
+//!
+//! Boundary: wires the planner, the journal and `act` together. Next: `act` for what happens on a host, `resume` for what is done
+//! again.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    ChangeReport, Context, Verb, act,
+    change::Options,
+    context::understood,
+    observe,
+    recorder::{Recorder, word},
+    registered::Registered,
+    select::Target,
+};
+use crate::{
+    config::{
+        inventory::Inventory,
+        journal::{Begin, End, RunId, RunOptions},
+        registry::Registry,
+        state::Record,
+        store::origin::Origin,
+    },
+    domain::{Host, HostName, Instance, ServerName},
+    error::{CommandError, Exit},
+    fleet::{Rolling, Spread},
+};
+
+/// What is to be done, and how.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What.
+    pub verb: Verb,
+    /// How, on a host.
+    pub options: Options,
+    /// How, over the fleet.
+    pub rolling: Rolling,
+    /// `--forks`, where it was given.
+    pub forks: Option<u16>,
+    /// `--timeout`, where it was given.
+    pub timeout: Option<Duration>,
+    /// The run whose rest this is.
+    pub parent: Option<RunId>,
+    /// Who asks for it.
+    pub origin: Origin,
+}
+
+/// How a change goes over the fleet, and who is told.
+pub(super) struct Course<'a> {
+    pub(super) rolling: &'a Rolling,
+    pub(super) batches: &'a [Vec<usize>],
+    pub(super) recorder: &'a Recorder<'a>,
+    pub(super) keeper: Keeper<'a>,
+}
+
+/// Carries `order` out on `targets`, which are in inventory order, and writes it into the journal as it goes.
+///
+/// # Errors
+/// Only when nothing could be begun; what happens on hosts is in the report.
+pub fn run(
+    context: &Context<'_>,
+    targets: &[Target<'_>],
+    order: &Order,
+) -> Result<(ChangeReport, Vec<String>), CommandError> {
+    let work = understood(targets)?;
+    let batches = order.rolling.batches(work.len(), &spread(context.inventory, context.registry, &work));
+    let recorder = Recorder::begin(context.workspace, begin(order, &work, &batches));
+    let keeper = Keeper::new(context, &work, &batches);
+    let course = Course { rolling: &order.rolling, batches: &batches, recorder: &recorder, keeper };
+    match act::change(context, &work, order.verb, order.options, &course) {
+        Ok((mut report, mut warnings)) => {
+            report.run = recorder.id().map(ToString::to_string);
+            warnings.extend(recorder.end(end(&report)));
+            Ok((report, warnings))
+        }
+        Err(error) => {
+            let end = End { exit: error.exit.code(), counts: BTreeMap::new(), interrupted: false, halted: None };
+            let _ = recorder.end(end);
+            Err(error)
+        }
+    }
+}
+
+/// The hosts of each batch of a run over `targets`.
+///
+/// # Errors
+/// A registered string that cannot be used.
+pub fn batches(
+    inventory: &Inventory,
+    registry: &Registry,
+    targets: &[Target<'_>],
+    rolling: &Rolling,
+) -> Result<Vec<Vec<HostName>>, CommandError> {
+    let work = understood(targets)?;
+    let batches = rolling.batches(work.len(), &spread(inventory, registry, &work));
+    Ok(batches.iter().map(|batch| names(&work, batch)).collect())
+}
+
+fn names(work: &[(&Host, Vec<Registered<'_>>)], batch: &[usize]) -> Vec<HostName> {
+    batch.iter().map(|host| work[*host].0.name.clone()).collect()
+}
+
+/// Which hosts have instances of one server. All that are placed count, not only those selected: an instance that the run leaves
+/// alone goes on as it is.
+fn spread(inventory: &Inventory, registry: &Registry, work: &[(&Host, Vec<Registered<'_>>)]) -> Spread {
+    let mut numbers: BTreeMap<ServerName, usize> = BTreeMap::new();
+    let mut members: Vec<usize> = vec![];
+    for instance in registry.instances(inventory) {
+        let number = *numbers.entry(instance.server).or_insert_with(|| {
+            members.push(0);
+            members.len() - 1
+        });
+        members[number] += 1;
+    }
+    let groups = work
+        .iter()
+        .map(|(_, registered)| registered.iter().filter_map(|r| numbers.get(&r.target.server.name).copied()).collect())
+        .collect();
+    Spread { groups, members }
+}
+
+fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<usize>]) -> Begin {
+    let Order { options, rolling, origin, .. } = order;
+    Begin {
+        verb: order.verb.as_str().to_owned(),
+        command: origin.command.clone(),
+        who: origin.who.clone(),
+        process: origin.process,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        parent: order.parent.clone(),
+        options: RunOptions {
+            settle_ms: milliseconds(options.settle),
+            health_ms: options.health.map(milliseconds),
+            replace: options.replace,
+            recreate: options.recreate,
+            serial: rolling.serial.as_ref().map(ToString::to_string),
+            max_fail: rolling.max_fail.map(|limit| limit.to_string()),
+            fail_fast: rolling.fail_fast,
+            wait_ms: milliseconds(rolling.wait),
+            forks: order.forks,
+            timeout_ms: order.timeout.map(milliseconds),
+            stop: false,
+            keep: false,
+        },
+        instances: work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect(),
+        batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn end(report: &ChangeReport) -> End {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for row in &report.instances {
+        *counts.entry(word(row.outcome)).or_default() += 1;
+    }
+    let exit: Exit = report.exit();
+    End { exit: exit.code(), counts, interrupted: report.interrupted, halted: report.halted.clone() }
+}
+
+/// Remembers what was learnt of instances: at the end, and in a run with several batches after each of them, so that a run which is
+/// killed has not forgotten whose containers those are that it made.
+pub(super) struct Keeper<'a> {
+    context: &'a Context<'a>,
+    batch_of: HashMap<&'a HostName, usize>,
+    left: Vec<AtomicUsize>,
+    pending: Mutex<Vec<(Instance, Record)>>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(context: &'a Context<'a>, work: &[(&'a Host, Vec<Registered<'_>>)], batches: &[Vec<usize>]) -> Self {
+        let numbered = batches.iter().enumerate();
+        Self {
+            context,
+            batch_of: numbered.flat_map(|(n, batch)| batch.iter().map(move |host| (&work[*host].0.name, n))).collect(),
+            left: batches.iter().map(|batch| AtomicUsize::new(batch.len())).collect(),
+            pending: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Takes the records of a host that is done.
+    pub(super) fn keep(&self, host: &Host, records: impl Iterator<Item = (Instance, Record)>) {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        let left = self.batch_of.get(&host.name).and_then(|batch| self.left.get(*batch));
+        let batch_is_done = left.is_some_and(|left| left.fetch_sub(1, Ordering::SeqCst) == 1);
+        if batch_is_done && self.left.len() > 1 {
+            self.write();
+        }
+    }
+
+    /// Writes what is left, and gives what went wrong.
+    pub(super) fn flush(&self) -> Vec<String> {
+        self.write();
+        let mut warnings = std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings.dedup();
+        warnings
+    }
+
+    fn write(&self) {
+        let records = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let warnings = observe::remember(self.context, records);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+    }
+}

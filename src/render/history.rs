@@ -1,0 +1,124 @@
+//! The tables of `mcp history`.
+//!
+//! Boundary: reports in, text out. Everything of the journal is shown through `sanitise`: files can be written to by others.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Format, Ui, sanitise, table::table, words};
+use crate::operations::history::{RunPage, RunReport, RunState};
+
+/// A time as people read it here: `2026-05-14 12:15:02`, in the local time zone, UTC where that is not known.
+#[must_use]
+pub fn when(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+impl Ui {
+    /// Prints runs.
+    pub fn runs(&mut self, runs: &[RunReport]) {
+        if self.format == Format::Name {
+            let names: String = runs.iter().map(|run| format!("{}\n", run.run)).collect();
+            self.answer(&names);
+            return;
+        }
+        if self.structured(&runs) {
+            return;
+        }
+        if runs.is_empty() {
+            self.note("nothing was done in this workspace yet");
+            return;
+        }
+        let rows = runs.iter().map(|run| self.run_row(run)).collect();
+        let header = ["RUN", "STARTED", "WHO", "RESULT", "EXIT", "TOOK", "COMMAND"];
+        self.answer(&table(&header, rows, self.width()));
+    }
+
+    fn run_row(&self, run: &RunReport) -> Vec<String> {
+        let line = |text: &str| sanitise::line(text).into_owned();
+        let exit = run.exit.map_or_else(|| "-".to_owned(), |code| code.to_string());
+        let result = match run.state {
+            RunState::Finished => counts(run),
+            state => format!("{}: {}", state.as_str(), counts(run)),
+        };
+        let result = match (run.state, run.exit) {
+            (RunState::Finished, Some(0)) => result,
+            (RunState::Running, _) => self.paint(&result, |s| s.cyan()),
+            (RunState::Finished, Some(130)) => self.paint(&result, |s| s.yellow()),
+            _ => self.paint(&result, |s| s.red()),
+        };
+        vec![
+            run.run.clone(),
+            when(run.started),
+            line(&who(run, self.format == Format::Wide)),
+            result,
+            exit,
+            run.seconds.map_or_else(|| "-".to_owned(), |s| format!("{s:.1} s")),
+            line(&run.command.join(" ")),
+        ]
+    }
+
+    /// Prints one run with its instances.
+    pub fn run_page(&mut self, page: &RunPage) {
+        if self.format == Format::Name {
+            let names: String = page.instances.iter().map(|row| format!("{}@{}\n", row.name, row.host)).collect();
+            self.answer(&names);
+            return;
+        }
+        if self.structured(page) {
+            return;
+        }
+        let rows = page
+            .instances
+            .iter()
+            .map(|row| {
+                let outcome = row.outcome.replace('_', " ");
+                let result = match row.outcome.as_str() {
+                    "changed" => self.paint(row.action.as_deref().unwrap_or("changed"), |s| s.green()),
+                    "unchanged" => "ok, unchanged".to_owned(),
+                    "failed" => self.paint(&outcome, |s| s.red()),
+                    "not_attempted" | "pending" | "running" => self.paint(&outcome, |s| s.yellow()),
+                    _ => self.paint(&sanitise::line(&outcome), |s| s.magenta()),
+                };
+                let took = row.seconds.map_or_else(|| "-".to_owned(), |s| format!("{s:.1} s"));
+                let cause = sanitise::line(row.cause.as_deref().unwrap_or_default()).into_owned();
+                vec![row.name.to_string(), row.host.to_string(), result, took, cause]
+            })
+            .collect();
+        self.answer(&table(&["NAME", "HOST", "RESULT", "TOOK", "NOTE"], rows, self.width()));
+        let run = &page.run;
+        let mut story = vec![format!("{} by {}: {}", when(run.started), who(run, true), run.command.join(" "))];
+        story.extend(run.parent.as_ref().map(|parent| format!("goes on with {parent}")));
+        let batches = page.batches.len();
+        story.extend((batches > 1).then(|| format!("{batches} batches")));
+        story.extend(run.halted.as_ref().map(|why| format!("ended early: {why}")));
+        story.extend(run.interrupted.then(|| "interrupted".to_owned()));
+        let took = run.seconds.map(|s| format!(" in {}", words::seconds(std::time::Duration::from_secs_f64(s))));
+        story.push(format!("{}: {}{}", run.state.as_str(), counts(run), took.unwrap_or_default()));
+        if page.left > 0 && run.state != RunState::Running {
+            story.push(format!("{} left; resume with: mcp resume {}", page.left, run.run));
+        }
+        for line in story {
+            self.note(&sanitise::line(&line));
+        }
+    }
+}
+
+fn who(run: &RunReport, whole: bool) -> String {
+    let mut text = format!("{}@{}", run.sudo_user.as_ref().unwrap_or(&run.user), run.machine);
+    if whole && run.sudo_user.is_some() {
+        text.push_str(&format!(" as {}", run.user));
+    }
+    if let Some(from) = run.from.as_ref().filter(|_| whole) {
+        text.push_str(&format!(" from {from}"));
+    }
+    text
+}
+
+/// `3 ok · 1 failed · 8 not attempted`.
+fn counts(run: &RunReport) -> String {
+    let count = |outcome: &str| run.counts.get(outcome).copied().unwrap_or(0);
+    let mut parts = vec![format!("{} ok", count("changed") + count("unchanged"))];
+    let others = run.counts.iter().filter(|(outcome, _)| !matches!(outcome.as_str(), "changed" | "unchanged"));
+    parts.extend(others.map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " "))));
+    parts.join(" · ")
+}
