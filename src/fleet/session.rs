@@ -103,8 +103,9 @@ impl<'a> Session<'a> {
         }
         if !sections.is_complete() {
             let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
-            let said: String =
-                said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("nothing").chars().take(200).collect();
+            // Its own marks tell nobody anything.
+            let tells = |line: &&str| !line.trim().is_empty() && !line.starts_with(script.word());
+            let said: String = said.lines().rev().find(tells).unwrap_or("nothing").chars().take(200).collect();
             let how = match output.end {
                 End::Exit(code) => format!("exit code {code}"),
                 End::Signal(name) => format!("signal {name}"),

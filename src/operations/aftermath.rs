@@ -73,11 +73,11 @@ impl Attempt {
     }
 
     /// A command that asks an engine whom it was told to signal since this attempt was begun. It ends within five seconds, also on
-    /// engines that know no such question and would wait for what comes.
+    /// engines that know no such question and would wait for what comes; then its exit code is that of a signal.
     pub(super) fn signalled(&self, host: &Host) -> String {
         let events = say(&command::signalled_since(self.begun.elapsed().as_secs() + 1), host);
         format!(
-            "{{ {events} & mcp_p=$!; ( sleep 5; kill $mcp_p ) >/dev/null 2>&1 & mcp_w=$!; wait $mcp_p; kill $mcp_w; }} 2>/dev/null"
+            "{{ {events} & mcp_p=$!; ( sleep 5; kill $mcp_p ) >/dev/null 2>&1 & mcp_w=$!; wait $mcp_p; mcp_c=$?; kill $mcp_w; exit $mcp_c; }} 2>/dev/null"
         )
     }
 

@@ -41,7 +41,7 @@ struct Ids {
     logs: BTreeMap<String, SectionId>,
     health: Option<SectionId>,
     look: SectionId,
-    signalled: Option<SectionId>,
+    signalled: SectionId,
 }
 
 /// Finds out what `attempt` did before and after `error`.
@@ -118,7 +118,7 @@ impl Work<'_> {
                     let logs = plan::last_words(script, host, &started);
                     // Asked after the look, so that a stop that was over by then has shown its effect.
                     let look = plan::look(script, host, self.registered);
-                    Ids { logs, health, look, signalled: to_the_end.then(|| script.run(&attempt.signalled(host))) }
+                    Ids { logs, health, look, signalled: script.run(&attempt.signalled(host)) }
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
             is_first = false;
@@ -175,6 +175,10 @@ impl Work<'_> {
             Verdict::NotDone if !found.is_over => open(Outcome::Unknown, may_begin(lost)),
             // Its docker command was killed with the script, and its engine goes on alone.
             Verdict::NotDone if self.is_signalled(r, found, seen) => open(Outcome::Unknown, still_at_work(lost)),
+            // Its engine did not say; that it is idle is no more than likely.
+            Verdict::NotDone if !found.another_start && found.sections.get(found.ids.signalled).is_none_or(was_cut) => {
+                open(Outcome::Unknown, engine_is_silent(lost))
+            }
             Verdict::NotDone => open(Outcome::NotDone, self.not_done(lost)),
             Verdict::Half(how) => self.half(r, how, lost, judged(0, ""), seen),
         }
@@ -235,7 +239,7 @@ impl Work<'_> {
     /// Whether the engine was told, since the work began and since the container started, to end the container that lives on. Both times
     /// are the engine's.
     fn is_signalled(&self, r: &Registered<'_>, found: &Aftermath<Ids>, seen: &Observation) -> bool {
-        let text = found.ids.signalled.and_then(|id| found.sections.get(id)).map(Section::stdout_text);
+        let text = found.sections.get(found.ids.signalled).map(Section::stdout_text);
         let Some(container) = seen.get(&r.container).filter(|c| c.state.is_alive()) else { return false };
         text.unwrap_or_default().lines().filter_map(|line| line.split_once(' ')).any(|(id, at)| {
             let at = at.trim().parse().ok().and_then(|at| Timestamp::from_nanosecond(at).ok());
@@ -257,6 +261,19 @@ impl Work<'_> {
             hint: Some("run the same command again".to_owned()),
             ..lost.clone()
         }
+    }
+}
+
+/// Whether a question was killed before it was answered.
+fn was_cut(section: &Section) -> bool {
+    section.exit.is_none_or(|code| code >= 128)
+}
+
+fn engine_is_silent(lost: &Trouble) -> Trouble {
+    Trouble {
+        cause: format!("{}; its engine does not say whether it is still at work on it", lost.cause),
+        hint: Some("look with `mcp list`".to_owned()),
+        ..lost.clone()
     }
 }
 
