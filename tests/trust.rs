@@ -320,6 +320,41 @@ fn a_jump_host_comes_first_and_the_hosts_behind_it_when_it_is_trusted() {
 }
 
 #[test]
+fn what_was_known_before_the_run_is_kept_also_when_a_jump_host_makes_it_two_steps() {
+    let (gate, far) = (Sshd::start(), Sshd::start());
+    let entry = |sshd: &Sshd, more: &str| {
+        let key = sshd.path("id_ed25519");
+        format!(
+            "address: {}, port: {}, user: {}, identity_file: {}{more}",
+            sshd.address,
+            sshd.port,
+            sshd::user(),
+            key.display()
+        )
+    };
+    let place = Place::with(&[("gate", entry(&gate, "")), ("far", entry(&far, ", jump: gate"))]);
+    keygen(&place.path("stale"), "ed25519", "");
+    let stale = fs::read_to_string(place.path("stale.pub")).unwrap();
+    let before = format!("[{}]:{} {stale}[{}]:{} {stale}", gate.address, gate.port, far.address, far.port);
+    fs::write(place.path("known_hosts"), &before).unwrap();
+    let rows = run(place.trust(&["--replace-changed", "--yes", "--json"])).code(0).json();
+    assert_eq!(outcomes(&rows), ["replaced", "replaced"]);
+    assert_eq!(fs::read_to_string(place.path("known_hosts.old")).unwrap(), before);
+}
+
+#[test]
+fn a_known_key_that_is_not_the_one_expected_is_no_success() {
+    let sshd = Sshd::start();
+    let place = Place::of(&[("web-1", &sshd)]);
+    run(place.trust(&["--yes"])).code(0);
+    let other = "SHA256:uNiVztksCsDhcc0u9e8BrmXVUlgvsHVGPbvNdJWnXqE";
+    let rows = run(place.trust(&["web-1", "--fingerprint", other, "--json"])).code(1).json();
+    assert_eq!(outcomes(&rows), ["unexpected"]);
+    let rows = run(place.trust(&["web-1", "--fingerprint", &fingerprint(&sshd, "ed25519"), "--json"])).code(0).json();
+    assert_eq!(outcomes(&rows), ["known"]);
+}
+
+#[test]
 fn a_key_that_cannot_be_replaced_is_named_with_its_line_and_keeps_no_new_one_out() {
     let (changed, new) = (Sshd::start(), Sshd::start());
     let place = Place::of(&[("old-1", &changed), ("new-1", &new)]);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{App, Interrupt};
 use crate::{
     config::{edit::Value, store::Workspace},
-    domain::{Host, HostName},
+    domain::Host,
     error::{CommandError, Exit},
     operations::{hosts, register, select},
     render::{Progress, Ui},
@@ -89,7 +89,7 @@ struct HostAddArgs {
 
 #[derive(Debug, Args)]
 struct HostRemoveArgs {
-    /// The host's name
+    /// The host's name, or a range as it stands in hosts.yaml
     name: String,
 }
 
@@ -103,9 +103,6 @@ fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, CommandError> {
-    let host_name = |text: &str| {
-        HostName::new(text).map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))
-    };
     match args.verb {
         HostsVerb::List(pattern) => look(app, ui, pattern, false),
         HostsVerb::Check(pattern) => look(app, ui, pattern, true),
@@ -138,7 +135,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
             Ok(Exit::Ok)
         }
         HostsVerb::Remove(args) => {
-            let name = host_name(&args.name)?;
+            // As it stands there: a range is one entry.
+            let name = args.name;
             let workspace = app.workspace()?;
             refuse_other_sources(&workspace)?;
             if app.global.dry_run {

@@ -18,7 +18,7 @@ use super::{
     walk::boolean,
     yaml::{self, Node, Value as Tree},
 };
-use crate::domain::{HostName, Server, ServerName};
+use crate::domain::{Server, ServerName};
 
 /// A value to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,12 +154,12 @@ pub fn add_host(text: &str, name: &str, fields: &[(&str, Value)]) -> Result<Stri
     add(HOSTS, text, name, fields)
 }
 
-/// Removes the host `name`, which must have an entry of its own. Groups that list it are left alone.
+/// Removes the host or the range of hosts `name`, which must be an entry of its own. Groups that list it are left alone.
 ///
 /// # Errors
 /// As [`update_server`].
-pub fn remove_host(text: &str, name: &HostName) -> Result<String, EditError> {
-    remove(HOSTS, text, name.as_str())
+pub fn remove_host(text: &str, name: &str) -> Result<String, EditError> {
+    remove(HOSTS, text, name)
 }
 
 impl Kind {

@@ -13,7 +13,7 @@ use crate::{
         store::{StoreError, Workspace},
     },
     docker::run_string::{RunString, complete as complete_string},
-    domain::{HostName, Server, ServerName, Status},
+    domain::{Server, ServerName, Status},
     error::{CommandError, Exit},
 };
 
@@ -166,7 +166,7 @@ pub fn add_host(workspace: &Workspace, name: &str, fields: &[(&str, Value)]) -> 
 ///
 /// # Errors
 /// A group or a server still names it, or the file cannot be changed.
-pub fn remove_host(workspace: &Workspace, name: &HostName) -> Result<(), CommandError> {
+pub fn remove_host(workspace: &Workspace, name: &str) -> Result<(), CommandError> {
     edit_inventory(workspace, |text| edit::remove_host(text, name).map_err(|e| edit_error(&e)))
 }
 

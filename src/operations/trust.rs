@@ -55,7 +55,7 @@ impl<'a> Finding<'a> {
     #[must_use]
     pub fn not_attempted(subject: Subject<'a>, why: &str) -> Self {
         let mut row = TrustRow::of(&subject, TrustOutcome::NotAttempted);
-        row.error = Some(Trouble::failed(why, Some("run the same command again".to_owned())));
+        row.error = Some(Trouble::failed(why, Some("when that is mended, run the same command again".to_owned())));
         Self { subject, row, shown: None }
     }
 }
@@ -96,9 +96,13 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
     row.fingerprint = Some(shown.fingerprint.clone());
     let is_expected = options.expected.as_ref().is_none_or(|expected| expected.vouch(&subject.host, &shown));
     let standing = std::mem::replace(&mut shown.standing, Standing::New);
-    let mut may_be_written = false;
+    let (mut may_be_written, mut is_contradicted) = (false, false);
     match standing {
-        Standing::Known => row.outcome = TrustOutcome::Known,
+        Standing::Known => {
+            row.outcome = TrustOutcome::Known;
+            is_contradicted =
+                options.expected.as_ref().is_some_and(|expected| expected.contradicts(&subject.host, &shown));
+        }
         Standing::Certified => row.outcome = TrustOutcome::Certified,
         Standing::New => may_be_written = true,
         Standing::Refused(kind) => {
@@ -125,11 +129,16 @@ fn judge<'a>(subject: Subject<'a>, result: Result<ShownKey, HostError>, options:
             }
         }
     }
-    if may_be_written && !is_expected {
+    if is_contradicted || (may_be_written && !is_expected) {
         may_be_written = false;
         row.outcome = TrustOutcome::Unexpected;
+        let known = if is_contradicted {
+            "known_hosts has the key that it shows, and another one is expected"
+        } else {
+            "nobody vouches for the key that it shows"
+        };
         row.error = Some(Trouble::failed(
-            format!("nobody vouches for the key that it shows ({} {})", shown.key_type, shown.fingerprint),
+            format!("{known} ({} {})", shown.key_type, shown.fingerprint),
             Some("somebody may be in between: have the owner print it with `ssh-keygen -lf` on the host".to_owned()),
         ));
     }

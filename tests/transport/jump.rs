@@ -235,6 +235,33 @@ fn a_jump_host_that_dies_in_the_middle_is_the_cause_and_the_next_connection_gets
 }
 
 #[test]
+fn a_session_of_a_jump_host_that_is_lost_under_key_exchanges_is_made_anew_for_them() {
+    let (jump, target) = (Sshd::start(), Sshd::start());
+    // The way is opened for hosts that say no more than their banner, so that their key exchange is under way when it ends.
+    let connector = connector();
+    let (listener, port) = silent();
+    let half = SshEndpoint { address: "127.0.0.1".to_owned(), port, ..target.endpoint() };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let cancel = Cancel::new();
+            let limits = Limits { retries: 1, ..Limits::new(AMPLE, &cancel, &|_| {}) };
+            connector.connect(&host(behind(half, &[&jump])), &limits).err().unwrap()
+        });
+        let (mut first, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut first, b"SSH-2.0-half\r\n").unwrap();
+        first.read_exact(&mut [0; 4]).unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", jump.pid())).unwrap();
+        kill("-9", children.trim());
+        // It comes again, through a new session.
+        let (second, _) = listener.accept().unwrap();
+        drop((first, second, listener));
+        let error = waiting.join().unwrap();
+        assert!(!matches!(*error.kind, TransportErrorKind::Ssh { .. }), "{error}");
+    });
+    assert_eq!(processes(&jump, "Accepted publickey"), 2);
+}
+
+#[test]
 fn an_abandoned_run_does_not_wait_for_a_jump_host() {
     let target = Sshd::start();
     let (listener, port) = silent();

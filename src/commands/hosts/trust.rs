@@ -126,7 +126,12 @@ impl Run<'_> {
             |c| trust::scan(c, asked, &self.options),
         )?;
         findings.extend(left.into_iter().map(|(subject, jump)| {
-            Finding::not_attempted(subject, &format!("it is behind {jump}, whose key is not trusted"))
+            Finding::not_attempted(
+                subject,
+                &format!(
+                    "it is behind {jump}, whose key is not trusted or could not be asked for; that one's row says why"
+                ),
+            )
         }));
         let open = |outcome| findings.iter().filter(|f| f.is_open() && f.row.outcome == outcome).count();
         let (new, changed) = (open(TrustOutcome::New), open(TrustOutcome::Changed));

@@ -6,7 +6,7 @@
 
 use super::known_hosts::{self, Entry, Lookup, Verdict};
 use crate::{
-    domain::{Connection, Host},
+    domain::{Connection, Host, SshEndpoint},
     transport::ShownKey,
 };
 
@@ -52,13 +52,24 @@ impl Expectations {
             Verdict::Revoked(_) => return false,
             Verdict::Unknown | Verdict::Changed(_) => {}
         }
-        let of_host = |name: &String| {
-            [host.name.as_str(), &lookup.name, &lookup.bare, &endpoint.address]
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(name))
-        };
+        let of_host = |name: &String| is_name_of(host, endpoint, &lookup, name);
         self.fingerprints.iter().any(|(print, names)| *print == shown.fingerprint && names.iter().any(of_host))
     }
+
+    /// Whether other keys are expected of `host`, and `shown` is none of them.
+    #[must_use]
+    pub fn contradicts(&self, host: &Host, shown: &ShownKey) -> bool {
+        let Connection::Ssh(endpoint) = &host.connection else { return false };
+        let lookup = Lookup::of(endpoint);
+        let of_host = |name: &String| is_name_of(host, endpoint, &lookup, name);
+        let is_about = self.entries.iter().any(|entry| entry.is_for(&lookup))
+            || self.fingerprints.iter().any(|(_, names)| names.iter().any(of_host));
+        is_about && !self.vouch(host, shown)
+    }
+}
+
+fn is_name_of(host: &Host, endpoint: &SshEndpoint, lookup: &Lookup, name: &str) -> bool {
+    [host.name.as_str(), &lookup.name, &lookup.bare, &endpoint.address].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// The hosts that a fingerprint's line is about: all words but the length in front, the fingerprint and the type at the end.
@@ -82,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{Docker, HostName, SshEndpoint},
+        domain::{Docker, HostName},
         transport::Standing,
     };
 

@@ -57,10 +57,15 @@ impl Life {
         Arc::clone(self.end.get_or_init(|| Arc::new(error)))
     }
 
+    /// Why the jump host's session ended, if it has.
+    pub(super) fn ended(&self) -> Option<TransportError> {
+        self.end.get().map(|cause| behind(&self.jump, cause))
+    }
+
     /// What is wrong with the jump host, if anything is.
     pub(super) fn trouble(&self) -> Option<TransportError> {
-        if let Some(cause) = self.end.get() {
-            return Some(behind(&self.jump, cause));
+        if let Some(ended) = self.ended() {
+            return Some(ended);
         }
         let silence = self.silence();
         (silence > SUSPICIOUS).then(|| {

@@ -4,7 +4,7 @@
 //! Next: `host_key` decides what is written.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -216,8 +216,11 @@ fn is_at(file: &File, path: &Path) -> bool {
     (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
-/// Puts `text` into the place of `path` in one step and keeps what was there as `path.old`. A symbolic link stays one.
+/// Puts `text` into the place of `path` in one step and keeps what was there before this process as `path.old`. A symbolic link
+/// stays one.
 fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    // Hosts behind a jump host come after it, in a second step: its own copy must not become the old one.
+    static KEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let path = fs::canonicalize(path)?;
     let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -225,9 +228,11 @@ fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
     file.as_file().sync_all()?;
     let old = with_suffix(&path, ".old");
-    match fs::remove_file(&old) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::hard_link(&path, &old)?,
+    if KEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
+        match fs::remove_file(&old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::hard_link(&path, &old)?,
+        }
     }
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())

@@ -150,9 +150,13 @@ impl Wire {
             return TransportError::new(phase, TransportErrorKind::Cancelled);
         }
         if Self::is_gone(error) {
-            return self.lost(phase, error.message());
+            return self.lost(phase, gone(error));
         }
-        ssh(phase, error)
+        // A tunnel that ends in the middle of a packet looks like many things to libssh2.
+        match self.socket.life().and_then(super::jump::Life::ended) {
+            Some(ended) => TransportError { phase, ..ended },
+            None => ssh(phase, error),
+        }
     }
 
     /// The connection broke, or the jump host's did that carries it.
@@ -223,6 +227,14 @@ pub(super) fn offload<T: Send + 'static>(
         Ok(Some(value)) => Ok(value),
         Ok(None) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
         Err(_) => Err(timeout(phase, limits)),
+    }
+}
+
+/// What libssh2 means by an error of [`GONE`]; its own words for some are "Unexpected error".
+pub(super) fn gone(error: &ssh2::Error) -> &'static str {
+    match error.code() {
+        ErrorCode::Session(-7) => "nothing more could be sent",
+        _ => "the other end closed or reset it",
     }
 }
 

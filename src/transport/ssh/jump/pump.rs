@@ -29,7 +29,11 @@ use crate::{
     transport::{
         Limits, Phase, TransportError, TransportErrorKind,
         local::timespec,
-        ssh::{Core, socket::Socket, wire::Wire},
+        ssh::{
+            Core,
+            socket::Socket,
+            wire::{Wire, gone},
+        },
     },
 };
 
@@ -389,8 +393,8 @@ impl Lane {
             return Ok(());
         }
         if silence > SILENCE {
-            let kind = TransportErrorKind::Lost(format!("nothing heard from it for {} s", silence.as_secs()));
-            return Err(TransportError::new(Phase::Jump, kind));
+            // The jump host before it may be the one that is silent: then that one is named.
+            return Err(self.wire.lost(Phase::Jump, &format!("nothing heard from it for {} s", silence.as_secs())));
         }
         self.keep_alive()
     }
@@ -408,7 +412,7 @@ impl Lane {
 
     /// The session broke, or the one of the jump host before it did.
     fn broken(&self, error: &ssh2::Error) -> TransportError {
-        self.wire.lost(Phase::Jump, error.message())
+        self.wire.lost(Phase::Jump, gone(error))
     }
 
     /// Ends everything that goes through here, with the cause. A request that should be tried again comes back.
