@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     fleet::Fleet,
     said::Said,
-    sshd::{user, wait_until},
+    sshd::{kill, user, wait_until},
 };
 
 /// A file on this machine that every host writes to, and a command that writes its number there and then goes on.
@@ -212,6 +212,28 @@ fn what_a_killed_run_left_is_known_and_resumed() {
 }
 
 #[test]
+fn an_interrupted_run_lets_go_of_nothing_and_leaves_the_rest_to_resume() {
+    let fleet = Fleet::start();
+    let book = Book::new(&fleet);
+    let go = fleet.sshd.path("go");
+    let story = fleet.sshd.path("story");
+    let command = book.command(&format!("while [ ! -e {} ]; do sleep 0.05; done", go.display()));
+    let mut mcp = fleet.command(&["exec", "h-000[1:3]", "--forks", "1", "--", &command]);
+    let mut child = mcp.stdout(Stdio::null()).stderr(fs::File::create(&story).unwrap()).spawn().unwrap();
+    wait_until("the first host is at work", || book.lines() == ["1"]);
+    kill("-INT", &child.id().to_string());
+    let said = || fs::read_to_string(&story).unwrap();
+    wait_until("the interrupt has come", || said().contains("interrupted"));
+    fs::write(&go, "").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", said());
+    assert!(said().contains("1 ok · 2 not attempted") && said().contains("resume with: mcp resume"), "{}", said());
+    let page = last_run(&fleet);
+    assert_eq!((&page["interrupted"], &page["exit"], &page["left"]), (&true.into(), &130.into(), &2.into()));
+    fleet.mcp(&["resume"]).code(0).err(": 2 of 3 left");
+    assert_eq!(book.sorted(), ["1", "2", "3"]);
+}
+
+#[test]
 fn a_resume_that_names_no_run_passes_over_a_command_that_was_well_everywhere() {
     let fleet = Fleet::start();
     let book = Book::new(&fleet);
@@ -289,7 +311,7 @@ fn hosts_by_address_are_gone_on_with() {
     let command = book.command("[ $(wc -l <$book) != 1 ]");
     fleet.mcp(&["exec", &pattern, "--serial", "1", "--", &command]).code(1);
     let page = last_run(&fleet);
-    let expected = [format!("h-0003 failed"), address(8) + " not_attempted", address(9) + " not_attempted"];
+    let expected = ["h-0003 failed".to_owned(), address(8) + " not_attempted", address(9) + " not_attempted"];
     assert_eq!(outcomes(&page), expected);
     assert_eq!(page["batches"][2][0], address(9));
     fleet.mcp(&["resume"]).code(0).err(": 3 of 3 left").err("exec: 3 ok");
