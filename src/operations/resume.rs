@@ -56,9 +56,10 @@ pub fn host_verb(run: &Run) -> Option<HostVerb> {
 
 /// Whether it is meant by a `resume` that names no run. A command that did what it should on every host is not: somebody looked at
 /// something between a change and the rest of it.
-fn is_meant(runs: &Runs, run: &Run) -> bool {
+fn is_meant(run: &Run) -> bool {
     if host_verb(run).is_some() {
-        return run.begin.parent.is_some() || run.end.is_none() || !runs.left(run).is_empty();
+        let is_well = run.end.as_ref().is_some_and(|(_, end)| end.exit == 0);
+        return run.begin.parent.is_some() || !is_well;
     }
     verb(run).is_some() || run.begin.verb == forget::VERB
 }
@@ -70,7 +71,7 @@ fn is_meant(runs: &Runs, run: &Run) -> bool {
 pub fn pick<'r>(runs: &'r Runs, name: Option<&str>) -> Result<&'r Run, CommandError> {
     let run = match name {
         Some(name) => find(runs, name)?,
-        None => runs.runs.iter().rev().find(|run| is_meant(runs, run)).ok_or_else(|| {
+        None => runs.runs.iter().rev().find(|run| is_meant(run)).ok_or_else(|| {
             CommandError::usage("there is no run to resume").hint("`mcp history` shows the runs of this workspace")
         })?,
     };
