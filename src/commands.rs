@@ -18,6 +18,7 @@ mod init;
 mod list;
 mod log;
 mod man;
+mod on_hosts;
 mod remove;
 pub mod restart;
 mod resume;

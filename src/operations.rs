@@ -14,6 +14,7 @@ pub mod exec;
 pub mod forget;
 pub mod get;
 pub mod history;
+pub mod host_run;
 pub mod hosts;
 pub mod list;
 pub mod observe;

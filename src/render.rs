@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod get;
 mod history;
+mod host_run;
 mod hosts;
 mod interrupt;
 mod log;

@@ -11,6 +11,8 @@
 mod copy;
 #[path = "exec/fleet.rs"]
 mod fleet;
+#[path = "exec/rolling.rs"]
+mod rolling;
 #[path = "exec/run.rs"]
 mod run;
 #[path = "support/said.rs"]

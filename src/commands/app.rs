@@ -16,7 +16,7 @@ use crate::{
         source::{EXECUTABLE_TIMEOUT, Sources},
         store::{Environment, Loaded, StoreError, Workspace},
     },
-    domain::Server,
+    domain::{HostName, Server},
     error::CommandError,
     fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
     operations::{Context, registered},
@@ -103,6 +103,23 @@ impl App {
                 .map_err(|e| store_error(&StoreError::Config(e)))?;
         }
         Ok((workspace, loaded))
+    }
+
+    /// Adds the hosts that an earlier run was told by address.
+    ///
+    /// # Errors
+    /// Defaults that cannot hold for such a host.
+    pub(super) fn add_addresses(
+        &self,
+        workspace: &Workspace,
+        loaded: &mut Loaded,
+        names: &[HostName],
+    ) -> Result<(), CommandError> {
+        if !names.is_empty() {
+            let added = loaded.inventory.clone().with_addresses(names, workspace.context());
+            loaded.inventory = added.map_err(|e| store_error(&StoreError::Config(e)))?;
+        }
+        Ok(())
     }
 
     /// Runs `body` with everything an operation needs. Signals are caught from here on.

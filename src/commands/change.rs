@@ -35,7 +35,7 @@ pub(super) fn change(
     let mut parent = None;
     let targets = if retry.retry_failed {
         let runs = resume::read(&workspace)?;
-        let run = resume::last_of(&runs, verb)?;
+        let run = resume::last_of(&runs, verb.as_str())?;
         let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
         left.warnings.iter().for_each(|w| ui.warn(w));
         let chosen = select::select(&selection, &loaded.inventory, &loaded.registry, true)?;

@@ -5,14 +5,21 @@ use std::{os::unix::fs::MetadataExt, path::Path, time::Instant};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{App, Interrupt, exec::open_input};
+use super::{
+    App,
+    exec::open_input,
+    on_hosts::{Chosen, INTERRUPT, RetryHostsArgs, choose, ended, known, show_batches},
+    rolling::RollingArgs,
+};
 use crate::{
+    config::journal::{Again, CopyAgain},
     domain::Host,
     error::{CommandError, Exit},
+    fleet::Rolling,
     operations::{
         copy::{self, CopyRequest},
         dry_run::DryStep,
-        select,
+        host_run::HostVerb,
     },
     render::{Progress, Ui},
 };
@@ -23,19 +30,21 @@ use crate::{
 /// already, with the same content and mode, is left as it is.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mcp copy '@web' nginx.conf /etc/nginx/\n  mcp copy all /etc/motd\n  mcp copy 'db-*' ./backup.sh /usr/local/bin/backup --mode 0755 --backup\n  mcp copy edge-1 app.env '~/app/.env' --mode 0600 --parents"
+    after_help = "Examples:\n  mcp copy '@web' nginx.conf /etc/nginx/\n  mcp copy all /etc/motd\n  mcp copy 'db-*' ./backup.sh /usr/local/bin/backup --mode 0755 --backup\n  mcp copy edge-1 app.env '~/app/.env' --mode 0600 --parents\n  mcp copy all app.conf /etc/app/ --serial 25% --fail-fast\n  mcp copy all app.conf /etc/app/ --retry-failed"
 )]
 pub struct CopyArgs {
-    /// Hosts: 'web-*,@prod,!web-03', or all
+    /// Hosts: 'web-*,@prod,!web-03', or all; with --retry-failed a single argument is FILE
     #[arg(value_name = "PATTERN")]
     pattern: String,
     /// The file; - is mcp's own standard input
-    #[arg(value_name = "FILE")]
-    file: String,
+    #[arg(value_name = "FILE", required_unless_present = "retry_failed")]
+    file: Option<String>,
     /// The path there; a directory when it is one or ends with / [default: FILE's own path when it begins with /, else its name in
     /// the account's home directory]
-    #[arg(value_name = "DEST", required_if_eq("file", "-"))]
+    #[arg(value_name = "DEST")]
     destination: Option<String>,
+    #[command(flatten)]
+    retry: RetryHostsArgs,
     /// Permission bits [default: FILE's own; 0644 for standard input]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
@@ -48,6 +57,8 @@ pub struct CopyArgs {
     /// Keep what was there, with the time at the end of its name
     #[arg(long)]
     backup: bool,
+    #[command(flatten)]
+    rolling: RollingArgs,
 }
 
 fn mode(text: &str) -> Result<u32, String> {
@@ -67,56 +78,107 @@ fn owner(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is no owner such as root, deploy:www or :www"))
 }
 
-pub(super) fn run(app: &App, ui: &mut Ui, args: CopyArgs) -> Result<Exit, CommandError> {
-    let is_stdin = args.file == "-";
-    let wrong = |why: String| CommandError::usage(format!("cannot copy {}", args.file)).hint(why);
-    if Path::new(&args.file).is_dir() {
+pub(super) fn run(app: &App, ui: &mut Ui, mut args: CopyArgs) -> Result<Exit, CommandError> {
+    // With --retry-failed the pattern can be left out: a single argument is the file.
+    let (pattern, file) = match args.file.take() {
+        Some(file) => (Some(args.pattern), file),
+        None => (None, args.pattern),
+    };
+    let rolling = args.rolling.over(Rolling::default())?;
+    if Path::new(&file).is_dir() {
         return Err(wrong(
-            "it is a directory, and only files are copied; for all of it: tar -c DIR | mcp exec PATTERN --stdin - -- tar -x".to_owned(),
+            &file,
+            "it is a directory, and only files are copied; for all of it: tar -c DIR | mcp exec PATTERN --stdin - -- tar -x",
         ));
     }
-    let (workspace, loaded) = app.open_on(ui, Some(&args.pattern))?;
-    let names = select::hosts(Some(&args.pattern), &loaded.inventory)?;
-    let hosts: Vec<&Host> = loaded.inventory.hosts().iter().filter(|host| names.contains(&host.name)).collect();
-    let input = open_input(Path::new(&args.file))?;
-    let unreadable = |e: std::io::Error| CommandError::usage(format!("cannot read {}", args.file)).because(&e);
-    let own_mode = if is_stdin { 0o644 } else { input.metadata().map_err(unreadable)?.mode() & 0o777 };
-    let name = Path::new(&args.file).file_name().and_then(|name| name.to_str());
+    let is_stdin = file == "-";
     let destination = match args.destination {
         Some(destination) if destination.is_empty() || destination.contains('\0') => {
-            return Err(wrong("DEST is empty; ./ is the directory commands begin in".to_owned()));
+            return Err(wrong(&file, "DEST is empty; ./ is the directory commands begin in"));
+        }
+        Some(destination) if is_stdin && destination.ends_with('/') => {
+            return Err(wrong(&file, "standard input has no name; say the whole path"));
         }
         Some(destination) => destination,
-        None if args.file.starts_with('/') => args.file.clone(),
+        None if is_stdin => return Err(wrong(&file, "standard input has no name; say DEST, the whole path")),
+        None if file.starts_with('/') => file.clone(),
         None => String::new(),
     };
-    if is_stdin && destination.ends_with('/') {
-        return Err(wrong("standard input has no name; say the whole path".to_owned()));
-    }
+    let Some(chosen) = choose(app, ui, HostVerb::Copy, pattern.as_deref(), &args.retry)? else { return Ok(Exit::Ok) };
+    let (mode, owner) = (args.mode, args.owner);
+    let plan = Plan { file, destination, mode, owner, parents: args.parents, backup: args.backup };
+    carry_out(app, ui, &chosen, plan, rolling)
+}
+
+/// Does again what an earlier run was told, on the hosts it left.
+pub(super) fn resume(
+    app: &App,
+    ui: &mut Ui,
+    chosen: &Chosen,
+    again: CopyAgain,
+    rolling: Rolling,
+) -> Result<Exit, CommandError> {
+    let CopyAgain { file, destination, mode, owner, parents, backup } = again;
+    let plan = Plan { file: file.path, destination, mode: Some(mode), owner, parents, backup };
+    carry_out(app, ui, chosen, plan, rolling)
+}
+
+/// What is sent where.
+struct Plan {
+    file: String,
+    destination: String,
+    mode: Option<u32>,
+    owner: Option<String>,
+    parents: bool,
+    backup: bool,
+}
+
+fn wrong(file: &str, why: &str) -> CommandError {
+    CommandError::usage(format!("cannot copy {file}")).hint(why)
+}
+
+fn carry_out(app: &App, ui: &mut Ui, chosen: &Chosen, plan: Plan, rolling: Rolling) -> Result<Exit, CommandError> {
+    let Plan { file, destination, mode, owner, parents, backup } = plan;
+    let path = Path::new(&file);
+    let hosts = chosen.hosts();
+    let written = known(path, "its file");
+    let input = open_input(path)?;
+    let unreadable = |e: std::io::Error| CommandError::usage(format!("cannot read {file}")).because(&e);
+    let own_mode = if file == "-" { 0o644 } else { input.metadata().map_err(unreadable)?.mode() & 0o777 };
+    let name = path.file_name().and_then(|name| name.to_str());
     let request = CopyRequest {
-        name: name.ok_or_else(|| wrong("it has no name in UTF-8".to_owned()))?.to_owned(),
+        name: name.ok_or_else(|| wrong(&file, "it has no name in UTF-8"))?.to_owned(),
         destination,
-        mode: args.mode.unwrap_or(own_mode),
-        owner: args.owner,
-        parents: args.parents,
-        backup: args.backup.then(|| format!(".{}~", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))),
+        mode: mode.unwrap_or(own_mode),
+        owner,
+        parents,
+        backup: backup.then(|| format!(".{}~", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))),
         digest: CopyRequest::digest(&input).map_err(unreadable)?,
         input: &input,
     };
     if app.global.dry_run {
-        let command = copy::shown(&request, &args.file);
+        let command = copy::shown(&request, &file);
         let step =
             |host: &&Host| DryStep { host: host.name.clone(), instance: None, when: None, command: command.clone() };
         ui.dry_run(&hosts.iter().map(step).collect::<Vec<_>>());
+        show_batches(ui, &hosts, &rolling);
         return Ok(Exit::Ok);
     }
+    let again = written.map_or_else(std::convert::identity, |file| {
+        let (destination, owner) = (request.destination.clone(), request.owner.clone());
+        Again::Copy(CopyAgain { file, destination, mode: request.mode, owner, parents, backup })
+    });
     let begin = Instant::now();
-    let cancel = app.cancel(Interrupt::Drains);
+    let cancel = app.cancel(INTERRUPT);
     let progress = Progress::new(ui, "copy");
-    let reports =
-        app.with_fleet(&workspace, &loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-            copy::copy(context, &hosts, &request)
-        })?;
-    ui.copied(&hosts, &reports, begin.elapsed(), cancel.is_draining());
-    Ok(copy::exit(&reports))
+    let run = chosen.begin(app, &hosts, HostVerb::Copy, rolling, again);
+    let listener = |event: crate::fleet::Event<'_>| progress.event(&event);
+    let went = app.with_fleet(&chosen.workspace, &chosen.loaded, INTERRUPT, &listener, |context| {
+        copy::copy(context, &hosts, &request, &run)
+    });
+    let ((reports, went), run) = ended(went, run)?;
+    let exit = copy::exit(&reports);
+    let report = run.end(exit, went, cancel.is_draining());
+    ui.copied(&hosts, &reports, begin.elapsed(), &report);
+    Ok(exit)
 }

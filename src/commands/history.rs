@@ -11,7 +11,8 @@ use crate::{
 
 /// Show what was done in this workspace, by whom, and what came of it
 ///
-/// One row per start, stop, restart and remove, the newest last; with RUN, one row per instance of that run. Asks no host.
+/// One row per start, stop, restart, remove, exec and copy, the newest last; with RUN, one row per instance or host of that run. Asks
+/// no host.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mcp history\n  mcp history -n 100 -o json\n  mcp history k3qx")]
 pub struct HistoryArgs {

@@ -7,12 +7,12 @@ use clap::Args;
 use super::{
     App,
     change::{Plan, carry_out},
-    remove,
+    on_hosts, remove,
     rolling::RollingArgs,
 };
 use crate::{
     config::{
-        journal::{Run, RunOptions, Runs},
+        journal::{Run, RunOptions, Runs, Targets},
         store::Loaded,
     },
     error::{CommandError, Exit},
@@ -23,8 +23,9 @@ use crate::{
 
 /// Go on with what an earlier run left
 ///
-/// The last start, stop, restart or remove, or the one that is named, with the same options, for the instances only that failed,
-/// were unreachable or unknown, or were not attempted. Asks nothing; runs that were resumed before count with those that did it.
+/// The last start, stop, restart, remove, exec or copy, or the one that is named, with the same options, for the instances or hosts
+/// only that failed, were unreachable or unknown, or were not attempted. Asks nothing; runs that were resumed before count with those
+/// that did it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mcp resume\n  mcp resume k3qx --serial 10%\n  mcp resume 260514-101502-k3qx --max-fail 3"
@@ -44,6 +45,10 @@ pub(super) fn run(app: &mut App, ui: &mut Ui, args: ResumeArgs) -> Result<Exit, 
     let options = &run.begin.options;
     app.global.forks = app.global.forks.or(options.forks);
     app.global.timeout = app.global.timeout.or(options.timeout_ms.map(Duration::from_millis));
+    if resume::host_verb(run).is_some() {
+        let rolling = args.rolling.over(rolling_of(options)?)?;
+        return on_hosts::resume(app, ui, (workspace, loaded), (&runs, run), rolling);
+    }
     let Some(verb) = resume::verb(run) else { return removal(app, ui, &runs, run, &loaded) };
     let rolling = args.rolling.over(rolling_of(options)?)?;
     let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
@@ -87,7 +92,8 @@ fn rolling_of(options: &RunOptions) -> Result<Rolling, CommandError> {
 
 /// A removal is one piece: as long as the server is registered, it is done again as a whole.
 fn removal(app: &App, ui: &mut Ui, runs: &Runs, run: &Run, loaded: &Loaded) -> Result<Exit, CommandError> {
-    let server = runs.root(run).begin.instances.first().map(|instance| &instance.server);
+    let targets = &runs.root(run).begin.targets;
+    let server = if let Targets::Instances(instances) = targets { instances.first().map(|i| &i.server) } else { None };
     let Some(server) = server.filter(|_| run.begin.verb == forget::VERB) else {
         return Err(CommandError::failed(format!("a run of {:?} cannot be resumed", run.begin.verb))
             .hint("name one that can be: see `mcp history`"));

@@ -1,4 +1,4 @@
-//! The arguments that say how a run goes over the fleet, shared by the verbs that change things.
+//! The arguments that say how a run goes over the fleet, shared by the verbs that do something there.
 //!
 //! Boundary: clap; what they mean is `fleet`'s and `operations::resume`'s.
 
@@ -17,7 +17,7 @@ use crate::{
 #[command(next_help_heading = "Rolling options")]
 pub(super) struct RollingArgs {
     /// Hosts per batch, one batch after the other: 1, 25%, or 1,10%,50% (the last repeats; percent of the selected hosts,
-    /// rounded down, at least 1). Never all instances of a server in one batch
+    /// rounded down, at least 1). A batch that starts, stops or restarts never has all instances of a server
     #[arg(long, value_name = "SPEC")]
     serial: Option<Serial>,
     /// Attempt no further host once N hosts, or P percent of the selected ones, have failed: looked at after each batch, without

@@ -2,24 +2,30 @@
 //!
 //! Boundary: lines in, runs out, and back; appending and rotating are `store`'s. Reading is tolerant: a line that cannot be read
 //! (torn by a kill, written by a later version) is counted and passed over, keys that are not known are too.
-//! Next: `runs` puts lines together, `mask` keeps secrets out.
+//! Next: `runs` puts lines together, `target` says what a run is about, `again` what is needed to do it again, `mask` keeps
+//! secrets out.
 
+mod again;
 mod mask;
 mod runs;
+mod target;
 
 use std::{collections::BTreeMap, fmt, hash::BuildHasher, hash::Hasher};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use again::{Again, CopyAgain, ExecAgain, KnownFile};
 pub use mask::mask;
 pub(crate) use mask::mask_words;
 pub use runs::{Run, Runs};
+pub use target::{Target, Targets};
 
-use crate::domain::{HostName, Instance};
+use crate::domain::HostName;
 
-/// The only version of a line there is.
-pub const VERSION: u32 = 1;
+/// The newest version of a line: the second one can name hosts where the first has instances. A line has the lowest version that
+/// can say it, so that an older program reads what it knows.
+pub const VERSION: u32 = 2;
 
 /// Most characters kept of a cause, which comes from a host.
 const LONGEST_CAUSE: usize = 500;
@@ -90,12 +96,13 @@ pub struct Line {
 pub enum Entry {
     /// A run begins. On the disk before anything is done.
     Begin(Box<Begin>),
-    /// These instances of one host are about to be acted on.
+    /// These instances of one host, or that host, are about to be acted on.
     Attempt {
         /// Which.
-        instances: Vec<Instance>,
+        #[serde(flatten)]
+        targets: Targets,
     },
-    /// What became of an instance.
+    /// What became of an instance or a host.
     Result(Done),
     /// A run is over.
     End(End),
@@ -107,7 +114,7 @@ pub enum Entry {
 /// How a run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
-    /// `start`, `stop`, `restart`, `remove`.
+    /// `start`, `stop`, `restart`, `remove`, `exec`, `copy`.
     pub verb: String,
     /// The command line after `mcp`, secrets masked.
     #[serde(default)]
@@ -125,11 +132,18 @@ pub struct Begin {
     /// What is needed to do it again.
     #[serde(default)]
     pub options: RunOptions,
-    /// The instances it is about, in order.
-    pub instances: Vec<Instance>,
+    /// What it is about, in order.
+    #[serde(flatten)]
+    pub targets: Targets,
     /// The hosts of each batch; left out when there is one batch.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "target::batches")]
     pub batches: Vec<Vec<HostName>>,
+    /// Of a run on hosts: those that only its command line names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "target::hosts")]
+    pub addresses: Vec<HostName>,
+    /// Of a run on hosts: what is needed to do it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
 }
 
 /// Who ran a command.
@@ -205,13 +219,17 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What became of one instance.
+/// What became of one instance or host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// Which.
-    pub instance: Instance,
-    /// As in the answer of a change: `changed`, `unchanged`, `failed`, `unreachable`, `unknown`, …
+    #[serde(flatten)]
+    pub target: Target,
+    /// As in the answer of the verb: `changed`, `unchanged`, `ok`, `copied`, `failed`, `unreachable`, `unknown`, …
     pub outcome: String,
+    /// The exit code of a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
     /// What was done: `created`, `started`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -227,7 +245,7 @@ impl Done {
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        matches!(self.outcome.as_str(), "changed" | "unchanged")
+        is_ok(&self.outcome)
     }
 
     /// A cause as it may stand in a file: one line, not longer than a few hundred characters, secrets masked.
@@ -238,12 +256,18 @@ impl Done {
     }
 }
 
+/// Whether an outcome, as it is written down, leaves nothing to do.
+#[must_use]
+pub fn is_ok(outcome: &str) -> bool {
+    matches!(outcome, "changed" | "unchanged" | "ok" | "copied")
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// The exit code.
     pub exit: u8,
-    /// How many instances had each outcome.
+    /// How many instances or hosts had each outcome.
     #[serde(default)]
     pub counts: BTreeMap<String, usize>,
     /// Whether it was interrupted.
@@ -252,6 +276,19 @@ pub struct End {
     /// Why it ended before all were attempted, because of what failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<String>,
+}
+
+impl Entry {
+    /// The lowest version of a line that can say it.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Begin(begin) => begin.targets.version(),
+            Self::Attempt { targets } => targets.version(),
+            Self::Result(Done { target: Target::Host(_), .. }) => 2,
+            Self::Result(_) | Self::End(_) | Self::Other => 1,
+        }
+    }
 }
 
 impl Line {
@@ -266,7 +303,7 @@ impl Line {
     /// Reads one line; `None` when it is none, or one of a later version.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok().filter(|line: &Self| line.v == VERSION)
+        serde_json::from_slice(bytes).ok().filter(|line: &Self| (1..=VERSION).contains(&line.v))
     }
 }
 

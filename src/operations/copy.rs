@@ -1,6 +1,6 @@
 //! One file to many hosts: what is there already is left, what is sent is whole or not there at all.
 //!
-//! Boundary: one task per host through `Fleet::run`. Next: `copy::text` writes the two scripts, `copy::digest` the checksums.
+//! Boundary: one task per host through `Fleet::roll`. Next: `copy::text` writes the two scripts, `copy::digest` the checksums.
 
 mod digest;
 mod text;
@@ -15,7 +15,8 @@ use serde::Serialize;
 pub use self::{digest::Digest, text::shown};
 use super::{
     Context, Trouble,
-    exec::{endless, report::ExecOutcome},
+    exec::{endless, enter, report::ExecOutcome},
+    host_run::{HostRun, Went},
 };
 use crate::{
     domain::{Host, HostName},
@@ -111,7 +112,7 @@ pub fn exit(reports: &[CopyReport]) -> Exit {
     reports.iter().fold(Exit::Ok, |exit, report| {
         exit.or(match report.outcome {
             CopyOutcome::Copied | CopyOutcome::Unchanged => Exit::Ok,
-            CopyOutcome::Not(outcome) => outcome.exit(),
+            CopyOutcome::Not(outcome) => outcome.exit(report.error.as_ref()),
         })
     })
 }
@@ -125,7 +126,7 @@ struct Done {
     trouble: Option<Trouble>,
 }
 
-/// Sends the file to `hosts`.
+/// Sends the file to `hosts`, batch by batch as `run` says, and writes into its journal what became of each.
 ///
 /// # Errors
 /// Only when nothing could be begun. Each host's own trouble is in its report.
@@ -133,15 +134,41 @@ pub fn copy(
     context: &Context<'_>,
     hosts: &[&Host],
     request: &CopyRequest<'_>,
-) -> Result<Vec<CopyReport>, CommandError> {
+    run: &HostRun<'_>,
+) -> Result<(Vec<CopyReport>, Went), CommandError> {
     let work: Vec<(&Host, ())> = hosts.iter().map(|host| (*host, ())).collect();
-    let outcomes = endless(&context.fleet)
-        .run(&work, |session, ()| one(session, request))
+    let fleet = endless(&context.fleet);
+    let failed = |report: &CopyReport| match report.outcome {
+        CopyOutcome::Not(outcome) => outcome != ExecOutcome::NotAttempted,
+        CopyOutcome::Copied | CopyOutcome::Unchanged => false,
+    };
+    let rolled = fleet
+        .roll(&work, &run.batches, &run.rolling, failed, |session, (), halt| {
+            let begin = Instant::now();
+            let host = session.host();
+            let result = enter(session, fleet.cancel, halt).and_then(|()| {
+                run.attempt(host);
+                one(session, request)
+            });
+            if let Err(error @ (HostError::NotAttempted | HostError::Halted(_))) = result {
+                return Err(error);
+            }
+            let report = report(run, host, result, begin.elapsed());
+            if report.outcome != CopyOutcome::Not(ExecOutcome::NotAttempted) {
+                let cause = report.error.as_ref().map(|error| error.cause.as_str());
+                run.result(host, report.outcome, None, begin.elapsed(), cause);
+            }
+            Ok(report)
+        })
         .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
-    Ok(hosts.iter().zip(outcomes).map(|(host, outcome)| report(host, outcome)).collect())
+    let left_out = |(host, outcome): (&&Host, HostOutcome<CopyReport>)| {
+        outcome.result.unwrap_or_else(|error| report(run, host, Err(error), outcome.elapsed))
+    };
+    let reports = hosts.iter().zip(rolled.outcomes).map(left_out).collect();
+    Ok((reports, Went { begun: rolled.begun, halted: rolled.halted }))
 }
 
-fn report(host: &Host, HostOutcome { result, elapsed }: HostOutcome<Done>) -> CopyReport {
+fn report(run: &HostRun<'_>, host: &Host, result: Result<Done, HostError>, elapsed: Duration) -> CopyReport {
     let done = result.unwrap_or_else(|error| {
         let outcome = ExecOutcome::of_error(&error);
         let mut trouble = Trouble::host(&error, host);
@@ -153,7 +180,7 @@ fn report(host: &Host, HostOutcome { result, elapsed }: HostOutcome<Done>) -> Co
             ExecOutcome::Unknown | ExecOutcome::Interrupted => {
                 trouble.hint = Some("run it again: the file is either the old one or the new one".to_owned());
             }
-            _ => {}
+            _ => run.advise(outcome, &mut trouble),
         }
         Done { outcome: CopyOutcome::Not(outcome), path: None, bytes: 0, backup: None, trouble: Some(trouble) }
     });

@@ -1,6 +1,6 @@
 //! Any command on many hosts: its output as it comes, how it ended on each.
 //!
-//! Boundary: one task per host through `Fleet::run`; what comes leaves through a callback, how it looks is `render`'s.
+//! Boundary: one task per host through `Fleet::roll`; what comes leaves through a callback, how it looks is `render`'s.
 //! Next: `exec::text` writes the script, `exec::report` says what became of each host.
 
 mod lines;
@@ -14,13 +14,19 @@ use std::{
 
 pub use crate::transport::Stream;
 
-use self::{lines::Lines, report::ExecReport};
-use super::Context;
+use self::{
+    lines::Lines,
+    report::{ExecOutcome, ExecReport},
+};
+use super::{
+    Context,
+    host_run::{HostRun, Went},
+};
 use crate::{
     domain::Host,
     error::CommandError,
-    fleet::{Fleet, Session},
-    transport::{Input, OUTPUT_LIMIT, ShellScript},
+    fleet::{Fleet, Halt, HostError, Session},
+    transport::{Cancel, Input, OUTPUT_LIMIT, ShellScript},
 };
 
 /// Deadline of one host's command unless the user, or the host's entry, says otherwise.
@@ -59,7 +65,7 @@ pub enum ExecEvent {
     Ended(Box<ExecReport>),
 }
 
-/// Runs `request` on `hosts`; `take` gets the index of a host and what came from it, as it comes, and says `false` to end.
+/// Runs `request` on `hosts`, batch by batch as `run` says, and writes into its journal what became of each; `take` gets the index of a host and what came from it, as it comes, and says `false` to end.
 /// Every host ends once.
 ///
 /// # Errors
@@ -68,28 +74,36 @@ pub fn exec(
     context: &Context<'_>,
     hosts: &[&Host],
     request: &Request<'_>,
+    run: &HostRun<'_>,
     mut take: impl FnMut(usize, ExecEvent) -> bool,
-) -> Result<(), CommandError> {
+) -> Result<Went, CommandError> {
     let fleet = endless(&context.fleet);
     // Few, because each may be 64 KiB: who does not read holds up the hosts.
     let (sender, receiver) = mpsc::sync_channel(64);
     let work: Vec<(&Host, Work<'_>)> = hosts
         .iter()
         .enumerate()
-        .map(|(index, host)| (*host, Work { index, request, sender: sender.clone() }))
+        .map(|(index, host)| (*host, Work { index, request, run, cancel: fleet.cancel, sender: sender.clone() }))
         .collect();
     drop(sender);
-    let outcomes = std::thread::scope(|scope| {
+    let rolled = std::thread::scope(|scope| {
         let running = scope.spawn(|| {
-            let outcomes = fleet.run(&work, |session, work| {
-                let report = work.run(session);
-                // Nobody receives any more when the reader has left.
-                let _ = work.sender.send((work.index, ExecEvent::Ended(Box::new(report))));
-                Ok(())
-            });
+            let rolled = fleet.roll(
+                &work,
+                &run.batches,
+                &run.rolling,
+                |outcome| !matches!(outcome, ExecOutcome::Ok | ExecOutcome::NotAttempted),
+                |session, work, halt| {
+                    let report = work.run(session, halt)?;
+                    let outcome = report.outcome;
+                    // Nobody receives any more when the reader has left.
+                    let _ = work.sender.send((work.index, ExecEvent::Ended(Box::new(report))));
+                    Ok(outcome)
+                },
+            );
             // The senders live in `work`; the receiver below ends when they are gone.
             drop(work);
-            outcomes
+            rolled
         });
         while let Ok((index, event)) = receiver.recv() {
             if !take(index, event) {
@@ -100,15 +114,35 @@ pub fn exec(
         drop(receiver);
         running.join()
     });
-    let outcomes = outcomes
+    let rolled = rolled
         .map_err(|_| CommandError::failed("a worker ended unexpectedly"))?
         .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
-    for (index, outcome) in outcomes.into_iter().enumerate() {
+    for (index, outcome) in rolled.outcomes.into_iter().enumerate() {
         if let Err(error) = outcome.result {
-            take(index, ExecEvent::Ended(Box::new(ExecReport::of_error(hosts[index], &error, outcome.elapsed))));
+            let mut report = ExecReport::of_error(hosts[index], &error, outcome.elapsed);
+            advise(run, &mut report);
+            take(index, ExecEvent::Ended(Box::new(report)));
         }
     }
-    Ok(())
+    Ok(Went { begun: rolled.begun, halted: rolled.halted })
+}
+
+fn advise(run: &HostRun<'_>, report: &mut ExecReport) {
+    if let Some(trouble) = &mut report.error {
+        run.advise(report.outcome, trouble);
+    }
+}
+
+/// Connects, so that a host on which nothing has been done yet can still be left out.
+///
+/// # Errors
+/// The connection's trouble, or that the run has ended meanwhile.
+pub(super) fn enter(session: &mut Session<'_>, cancel: &Cancel, halt: &Halt) -> Result<(), HostError> {
+    session.connect()?;
+    if cancel.is_draining() {
+        return Err(HostError::NotAttempted);
+    }
+    halt.error().map_or(Ok(()), Err)
 }
 
 /// The fleet, with a deadline of zero taken for none.
@@ -121,13 +155,37 @@ pub(super) fn endless<'a>(fleet: &Fleet<'a>) -> Fleet<'a> {
 struct Work<'a> {
     index: usize,
     request: &'a Request<'a>,
+    run: &'a HostRun<'a>,
+    cancel: &'a Cancel,
     sender: mpsc::SyncSender<(usize, ExecEvent)>,
 }
 
 impl Work<'_> {
-    fn run(&self, session: &mut Session<'_>) -> ExecReport {
+    /// One host, from connecting to its line in the journal.
+    ///
+    /// # Errors
+    /// It was left out.
+    fn run(&self, session: &mut Session<'_>, halt: &Halt) -> Result<ExecReport, HostError> {
         let begin = Instant::now();
         let host = session.host();
+        let mut report = match enter(session, self.cancel, halt) {
+            Ok(()) => self.command(session, begin),
+            Err(error @ (HostError::NotAttempted | HostError::Halted(_))) => return Err(error),
+            Err(error) => ExecReport::of_error(host, &error, begin.elapsed()),
+        };
+        if report.outcome == ExecOutcome::NotAttempted {
+            advise(self.run, &mut report);
+        } else {
+            let signal = report.signal.as_ref().map(|signal| format!("ended by signal {signal}"));
+            let cause = report.error.as_ref().map(|error| &error.cause).or(signal.as_ref());
+            self.run.result(host, report.outcome, report.exit_code, begin.elapsed(), cause.map(String::as_str));
+        }
+        Ok(report)
+    }
+
+    fn command(&self, session: &mut Session<'_>, begin: Instant) -> ExecReport {
+        let host = session.host();
+        self.run.attempt(host);
         let request = self.request;
         let script = ShellScript {
             text: text::with_environment(&request.text, host),

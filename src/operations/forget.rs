@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{
-        journal::{Begin, Done, End, RunId, RunOptions},
+        journal::{Begin, Done, End, RunId, RunOptions, Target as Written, Targets},
         store::{Workspace, origin::Origin},
     },
     docker::{command, inspect::ContainerState},
@@ -55,7 +55,8 @@ impl Forgotten {
             Self::Foreign => ("failed", None, Some("somebody else made its container".to_owned())),
             Self::Trouble(trouble) => ("failed", None, Some(Done::cause(&trouble.cause))),
         };
-        Done { instance, outcome: outcome.to_owned(), action, seconds: elapsed.as_secs_f64(), cause }
+        let (target, outcome) = (Written::Instance(instance), outcome.to_owned());
+        Done { target, outcome, exit_code: None, action, seconds: elapsed.as_secs_f64(), cause }
     }
 }
 
@@ -231,8 +232,10 @@ pub fn book<'w>(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parent,
         options: RunOptions { stop, keep, ..RunOptions::default() },
-        instances: targets.iter().map(Target::instance).collect(),
+        targets: Targets::Instances(targets.iter().map(Target::instance).collect()),
         batches: vec![],
+        addresses: vec![],
+        again: None,
     };
     Recorder::begin(workspace, begin)
 }

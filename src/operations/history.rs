@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::{
     config::{
-        journal::{Run, RunOptions, Runs},
+        journal::{Run, RunOptions, Runs, Target},
         store::origin::{Life, life},
     },
-    domain::{HostName, Instance, ServerName},
+    domain::{HostName, ServerName},
 };
 
 /// How far a run is.
@@ -49,7 +49,7 @@ pub struct RunReport {
     pub run: String,
     /// The run it went on with.
     pub parent: Option<String>,
-    /// `start`, `stop`, `restart`, `remove`.
+    /// `start`, `stop`, `restart`, `remove`, `exec`, `copy`.
     pub verb: String,
     /// The command line after `mcp`, secrets masked.
     pub command: Vec<String>,
@@ -75,7 +75,7 @@ pub struct RunReport {
     pub from: Option<String>,
     /// Version of `mcp`.
     pub version: String,
-    /// How many instances it was about.
+    /// How many instances or hosts it was about.
     pub planned: usize,
     /// How many of them had each outcome.
     pub counts: BTreeMap<String, usize>,
@@ -91,9 +91,11 @@ pub struct RunPage {
     pub options: RunOptions,
     /// The hosts of each batch; empty when there was one batch.
     pub batches: Vec<Vec<HostName>>,
-    /// What became of each, in their order.
+    /// What became of each instance, in their order; empty for a run on hosts.
     pub instances: Vec<RunRow>,
-    /// How many `mcp resume` would do again, as far as they are still registered.
+    /// What became of each host, in their order; empty for a run on instances.
+    pub hosts: Vec<HostRow>,
+    /// How many `mcp resume` would do again, as far as they are still there.
     pub left: usize,
 }
 
@@ -114,6 +116,21 @@ pub struct RunRow {
     pub cause: Option<String>,
 }
 
+/// What became of one host in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostRow {
+    /// The host.
+    pub host: HostName,
+    /// As in the answer of the verb; `running` and `pending` while the run goes on.
+    pub outcome: String,
+    /// The exit code of its command.
+    pub exit_code: Option<i32>,
+    /// How long it took, in seconds.
+    pub seconds: Option<f64>,
+    /// Why it did not work.
+    pub cause: Option<String>,
+}
+
 /// The last `count` runs, oldest first.
 #[must_use]
 pub fn list(runs: &Runs, count: usize) -> Vec<RunReport> {
@@ -124,21 +141,31 @@ pub fn list(runs: &Runs, count: usize) -> Vec<RunReport> {
 #[must_use]
 pub fn page(runs: &Runs, run: &Run) -> RunPage {
     let state = state(run);
-    let row = |instance: &Instance| {
-        let done = run.results.get(instance);
-        RunRow {
-            name: instance.server.clone(),
-            host: instance.host.clone(),
-            outcome: outcome(run, state, instance).to_owned(),
-            action: done.and_then(|d| d.action.clone()),
-            seconds: done.map(|d| d.seconds),
-            cause: done.and_then(|d| d.cause.clone()),
+    let (mut instances, mut hosts) = (vec![], vec![]);
+    for target in run.begin.targets.list() {
+        let done = run.results.get(&target);
+        let outcome = outcome(run, state, &target).to_owned();
+        let (seconds, cause) = (done.map(|d| d.seconds), done.and_then(|d| d.cause.clone()));
+        match target {
+            Target::Instance(instance) => instances.push(RunRow {
+                name: instance.server,
+                host: instance.host,
+                outcome,
+                action: done.and_then(|d| d.action.clone()),
+                seconds,
+                cause,
+            }),
+            Target::Host(host) => {
+                let exit_code = done.and_then(|d| d.exit_code);
+                hosts.push(HostRow { host, outcome, exit_code, seconds, cause });
+            }
         }
-    };
+    }
     RunPage {
         options: run.begin.options.clone(),
         batches: run.begin.batches.clone(),
-        instances: run.begin.instances.iter().map(row).collect(),
+        instances,
+        hosts,
         left: runs.left(run).len(),
         run: report(run),
     }
@@ -149,8 +176,8 @@ fn report(run: &Run) -> RunReport {
     let state = state(run);
     let end = run.end.as_ref();
     let mut counts = BTreeMap::new();
-    for instance in &begin.instances {
-        *counts.entry(outcome(run, state, instance).to_owned()).or_default() += 1;
+    for target in begin.targets.list() {
+        *counts.entry(outcome(run, state, &target).to_owned()).or_default() += 1;
     }
     RunReport {
         run: run.id.to_string(),
@@ -168,7 +195,7 @@ fn report(run: &Run) -> RunReport {
         machine: begin.who.machine.clone(),
         from: begin.who.from.clone(),
         version: begin.version.clone(),
-        planned: begin.instances.len(),
+        planned: begin.targets.len(),
         counts,
     }
 }
@@ -184,9 +211,9 @@ fn state(run: &Run) -> RunState {
     }
 }
 
-fn outcome<'r>(run: &'r Run, state: RunState, instance: &Instance) -> &'r str {
-    match run.outcome(instance) {
-        "unknown" if state == RunState::Running && !run.results.contains_key(instance) => "running",
+fn outcome<'r>(run: &'r Run, state: RunState, target: &Target) -> &'r str {
+    match run.outcome(target) {
+        "unknown" if state == RunState::Running && !run.results.contains_key(target) => "running",
         "not_attempted" if state == RunState::Running => "pending",
         outcome => outcome,
     }

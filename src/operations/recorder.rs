@@ -8,14 +8,15 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{InstanceReport, Outcome};
 use crate::{
     config::{
-        journal::{Begin, Done, End, Entry, RunId},
+        journal::{Begin, Done, End, Entry, RunId, Target, Targets},
         store::{StoreError, Workspace},
     },
-    domain::Instance,
+    domain::{HostName, Instance},
 };
 
 /// The book of one run.
@@ -51,8 +52,13 @@ impl<'a> Recorder<'a> {
     /// Writes which instances of a host are about to be acted on.
     pub fn attempt(&self, instances: Vec<Instance>) {
         if !instances.is_empty() {
-            self.write(vec![Entry::Attempt { instances }]);
+            self.write(vec![Entry::Attempt { targets: Targets::Instances(instances) }]);
         }
+    }
+
+    /// Writes that a host is about to be acted on.
+    pub fn attempt_host(&self, host: &HostName) {
+        self.write(vec![Entry::Attempt { targets: Targets::Hosts(vec![host.clone()]) }]);
     }
 
     /// Writes what became of the instances of a host, which took `elapsed`. What was not attempted is not written: its
@@ -60,16 +66,17 @@ impl<'a> Recorder<'a> {
     pub fn results(&self, rows: &[InstanceReport], elapsed: Duration) {
         let attempted = rows.iter().filter(|row| row.outcome != Outcome::NotAttempted);
         let lines = attempted.map(|row| Done {
-            instance: Instance { server: row.name.clone(), host: row.host.clone() },
+            target: Target::Instance(Instance { server: row.name.clone(), host: row.host.clone() }),
             outcome: word(row.outcome),
+            exit_code: None,
             action: row.action.map(|action| action.as_str().to_owned()),
-            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: seconds(elapsed),
             cause: row.error.as_ref().map(|error| Done::cause(&error.cause)),
         });
         self.done(lines.collect());
     }
 
-    /// Writes what became of instances.
+    /// Writes what became of instances or hosts.
     pub fn done(&self, lines: Vec<Done>) {
         if !lines.is_empty() {
             self.write(lines.into_iter().map(Entry::Result).collect());
@@ -93,9 +100,14 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// An outcome as the answer of a change spells it.
+/// Seconds to the millisecond.
+pub(super) fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// An outcome as the answer of its verb spells it.
 #[must_use]
-pub fn word(outcome: Outcome) -> String {
+pub fn word(outcome: impl Serialize) -> String {
     match serde_json::to_value(outcome) {
         Ok(serde_json::Value::String(word)) => word,
         _ => "unknown".to_owned(),

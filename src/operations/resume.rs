@@ -4,11 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Verb, forget, select::Target};
+mod hosts;
+
+pub use hosts::{LeftHosts, left_hosts, why_not};
+
+use super::{Verb, forget, host_run::HostVerb, select::Target};
 use crate::{
     config::{
         inventory::Inventory,
-        journal::{Run, Runs},
+        journal::{self, Run, Runs},
         registry::Registry,
         store::{
             Workspace,
@@ -44,7 +48,19 @@ pub fn verb(run: &Run) -> Option<Verb> {
     [Verb::Start, Verb::Stop, Verb::Restart].into_iter().find(|verb| verb.as_str() == run.begin.verb)
 }
 
-fn is_resumable(run: &Run) -> bool {
+/// The verb of a run on hosts that this program can do again.
+#[must_use]
+pub fn host_verb(run: &Run) -> Option<HostVerb> {
+    HostVerb::of(&run.begin.verb)
+}
+
+/// Whether it is meant by a `resume` that names no run. A command that did what it should on every host is not: somebody looked at
+/// something between a change and the rest of it.
+fn is_meant(run: &Run) -> bool {
+    if host_verb(run).is_some() {
+        let is_well = run.end.as_ref().is_some_and(|(_, end)| end.exit == 0);
+        return run.begin.parent.is_some() || !is_well;
+    }
     verb(run).is_some() || run.begin.verb == forget::VERB
 }
 
@@ -55,7 +71,7 @@ fn is_resumable(run: &Run) -> bool {
 pub fn pick<'r>(runs: &'r Runs, name: Option<&str>) -> Result<&'r Run, CommandError> {
     let run = match name {
         Some(name) => find(runs, name)?,
-        None => runs.runs.iter().rev().find(|run| is_resumable(run)).ok_or_else(|| {
+        None => runs.runs.iter().rev().find(|run| is_meant(run)).ok_or_else(|| {
             CommandError::usage("there is no run to resume").hint("`mcp history` shows the runs of this workspace")
         })?,
     };
@@ -66,11 +82,10 @@ pub fn pick<'r>(runs: &'r Runs, name: Option<&str>) -> Result<&'r Run, CommandEr
 ///
 /// # Errors
 /// There is none, or it is at work.
-pub fn last_of(runs: &Runs, verb: Verb) -> Result<&Run, CommandError> {
-    let last = runs.runs.iter().rev().find(|run| run.begin.verb == verb.as_str());
+pub fn last_of<'r>(runs: &'r Runs, verb: &str) -> Result<&'r Run, CommandError> {
+    let last = runs.runs.iter().rev().find(|run| run.begin.verb == verb);
     last.map_or_else(
         || {
-            let verb = verb.as_str();
             Err(CommandError::usage(format!("there is no {verb} in the journal that something could be left of"))
                 .hint(format!("name what to {verb}; `mcp history` shows the runs of this workspace")))
         },
@@ -105,14 +120,9 @@ fn rests(run: &Run) -> Result<&Run, CommandError> {
 /// What `run` left, as far as it is still registered.
 #[must_use]
 pub fn left<'a>(runs: &Runs, run: &Run, inventory: &'a Inventory, registry: &'a Registry) -> Left<'a> {
-    let mut warnings = vec![];
-    if run.end.is_none() && life(&run.begin.who, run.begin.process) == Life::Unknown {
-        warnings.push(format!(
-            "{} has no end in the journal; it may still be at work on {}",
-            run.id, run.begin.who.machine
-        ));
-    }
-    let left: BTreeSet<Instance> = runs.left(run).into_iter().collect();
+    let mut warnings: Vec<String> = may_live(run).into_iter().collect();
+    let instance = |target| if let journal::Target::Instance(instance) = target { Some(instance) } else { None };
+    let left: BTreeSet<Instance> = runs.left(run).into_iter().filter_map(instance).collect();
     let placed: BTreeSet<Instance> = registry.instances(inventory).into_iter().collect();
     let (mut gone, mut disabled, mut targets) = (vec![], vec![], vec![]);
     gone.extend(left.iter().filter(|instance| !placed.contains(instance)).map(ToString::to_string));
@@ -134,17 +144,25 @@ pub fn left<'a>(runs: &Runs, run: &Run, inventory: &'a Inventory, registry: &'a 
         warnings.push(format!("disabled in servers.yaml, so left out: {}", disabled.join(", ")));
     }
     let root = runs.root(run);
+    let wanted: Vec<journal::Target> = targets.iter().map(|t| journal::Target::Instance(t.instance())).collect();
+    warnings.extend(since(runs, run, &wanted));
+    Left { planned: root.begin.targets.len(), targets, warnings }
+}
+
+/// That `run` may still be at work where nobody can see it.
+fn may_live(run: &Run) -> Option<String> {
+    let is_unknown = run.end.is_none() && life(&run.begin.who, run.begin.process) == Life::Unknown;
+    is_unknown
+        .then(|| format!("{} has no end in the journal; it may still be at work on {}", run.id, run.begin.who.machine))
+}
+
+/// The last run that came to any of `wanted` after `run` and those that went on with it.
+fn since(runs: &Runs, run: &Run, wanted: &[journal::Target]) -> Option<String> {
+    let root = runs.root(run);
     let chain = |other: &&Run| runs.root(other).id == root.id;
     let last = runs.runs.iter().filter(chain).map(|r| r.started).max().unwrap_or(run.started);
-    let touched = |other: &Run| targets.iter().filter(|t| other.results.contains_key(&t.instance())).count();
-    if let Some(later) = runs.runs.iter().filter(|r| r.started > last).rev().find(|r| touched(r) > 0) {
-        warnings.push(format!(
-            "{} of {} came to {} of these since; see `mcp history {}`",
-            later.begin.verb,
-            later.id,
-            touched(later),
-            later.id
-        ));
-    }
-    Left { planned: root.begin.instances.len(), targets, warnings }
+    let touched = |other: &Run| wanted.iter().filter(|target| other.results.contains_key(target)).count();
+    let later = runs.runs.iter().filter(|r| r.started > last).rev().find(|r| touched(r) > 0)?;
+    let (verb, id) = (&later.begin.verb, &later.id);
+    Some(format!("{verb} of {id} came to {} of these since; see `mcp history {id}`", touched(later)))
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     config::{
         inventory::Inventory,
-        journal::{Begin, End, RunId, RunOptions},
+        journal::{Begin, End, RunId, RunOptions, Targets},
         registry::Registry,
         state::Record,
         store::origin::Origin,
@@ -150,12 +150,16 @@ fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<us
             stop: false,
             keep: false,
         },
-        instances: work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect(),
+        targets: Targets::Instances(
+            work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect(),
+        ),
         batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
+        addresses: vec![],
+        again: None,
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

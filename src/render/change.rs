@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Format, Ui, sanitise, table::table, words};
+use super::{Format, Ui, host_run::batches, sanitise, table::table, words};
 use crate::{
     error::Exit,
     operations::{ChangeReport, InstanceReport, Outcome, Trouble},
@@ -72,11 +72,7 @@ impl Ui {
         let verb = report.verb.as_str();
         let interrupted = if report.interrupted { " (interrupted)" } else { "" };
         let took = words::seconds(Duration::from_secs_f64(report.seconds.max(0.0)));
-        let batches = match (report.batches, report.batches_begun) {
-            (0 | 1, _) => String::new(),
-            (all, begun) if all == begun => format!(" in {all} batches"),
-            (all, begun) => format!(", {begun} of {all} batches begun"),
-        };
+        let batches = batches(report.batches, report.batches_begun);
         let halted = report.halted.as_ref().map(|why| format!("\n{verb} ended early: {}", sanitise::line(why)));
         format!("{verb}: {} in {took}{batches}{interrupted}{}", parts.join(" · "), halted.unwrap_or_default())
     }

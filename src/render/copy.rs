@@ -10,12 +10,13 @@ use crate::{
     operations::{
         copy::{CopyOutcome, CopyReport},
         exec::report::ExecSummary,
+        host_run::HostRunReport,
     },
 };
 
 impl Ui {
     /// Prints what became of a copy; `hosts` are those of the reports, in their order.
-    pub fn copied(&mut self, hosts: &[&Host], reports: &[CopyReport], elapsed: Duration, interrupted: bool) {
+    pub fn copied(&mut self, hosts: &[&Host], reports: &[CopyReport], elapsed: Duration, run: &HostRunReport) {
         if self.format == Format::Name {
             let is_there = |r: &&CopyReport| matches!(r.outcome, CopyOutcome::Copied | CopyOutcome::Unchanged);
             let names: String = reports.iter().filter(is_there).map(|r| format!("{}\n", r.host)).collect();
@@ -36,8 +37,7 @@ impl Ui {
         self.troubled(&summary);
         let mut parts = vec![format!("{copied} copied"), format!("{unchanged} unchanged")];
         parts.extend(summary.counts.iter().map(|(outcome, count)| format!("{count} {}", outcome.as_str())));
-        let interrupted = if interrupted { " (interrupted)" } else { "" };
-        self.note(&format!("copy: {} in {}{interrupted}", parts.join(" · "), words::seconds(elapsed)));
+        self.host_run("copy", &parts.join(" · "), elapsed, run);
     }
 
     fn copy_row(&self, report: &CopyReport) -> Vec<String> {

@@ -6,12 +6,15 @@ use std::{borrow::Cow, collections::HashMap, io::IsTerminal, time::Duration};
 
 use console::Style;
 
-use super::{Format, Ui, log::COLORS, sanitise, words};
+use super::{Format, Ui, log::COLORS, sanitise};
 use crate::{
     domain::{HostName, fold::fold},
-    operations::exec::{
-        Stream,
-        report::{ExecOutcome, ExecReport, ExecSummary},
+    operations::{
+        exec::{
+            Stream,
+            report::{ExecOutcome, ExecReport, ExecSummary},
+        },
+        host_run::HostRunReport,
     },
 };
 
@@ -167,7 +170,7 @@ impl Ui {
     }
 
     /// Says which hosts did not do it and why, and the sum.
-    pub fn exec_recap(&mut self, summary: &ExecSummary, elapsed: Duration, interrupted: bool) {
+    pub fn exec_recap(&mut self, summary: &ExecSummary, elapsed: Duration, run: &HostRunReport) {
         for (ending, hosts) in &summary.endings {
             let names = fold(hosts.iter().map(HostName::as_str));
             let label = self.paint_err("failed:", |s| s.red().bold());
@@ -186,9 +189,7 @@ impl Ui {
             }
             parts.push(part);
         }
-        let interrupted = if interrupted { " (interrupted)" } else { "" };
-        let text = format!("exec: {} in {}{interrupted}", parts.join(" · "), words::seconds(elapsed));
-        self.note(&sanitise::line(&text));
+        self.host_run("exec", &parts.join(" · "), elapsed, run);
     }
 
     /// Prints each cause once, with the hosts that have it.

@@ -5,7 +5,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Format, Ui, sanitise, table::table, words};
-use crate::operations::history::{RunPage, RunReport, RunState};
+use crate::{
+    config::journal::is_ok,
+    operations::history::{HostRow, RunPage, RunReport, RunRow, RunState},
+};
 
 /// A time as people read it here: `2026-05-14 12:15:02`, in the local time zone, UTC where that is not known.
 #[must_use]
@@ -60,31 +63,32 @@ impl Ui {
     /// Prints one run with its instances.
     pub fn run_page(&mut self, page: &RunPage) {
         if self.format == Format::Name {
-            let names: String = page.instances.iter().map(|row| format!("{}@{}\n", row.name, row.host)).collect();
+            let instances = page.instances.iter().map(|row| format!("{}@{}\n", row.name, row.host));
+            let names: String = instances.chain(page.hosts.iter().map(|row| format!("{}\n", row.host))).collect();
             self.answer(&names);
             return;
         }
         if self.structured(page) {
             return;
         }
-        let rows = page
-            .instances
-            .iter()
-            .map(|row| {
-                let outcome = row.outcome.replace('_', " ");
-                let result = match row.outcome.as_str() {
-                    "changed" => self.paint(row.action.as_deref().unwrap_or("changed"), |s| s.green()),
-                    "unchanged" => "ok, unchanged".to_owned(),
-                    "failed" => self.paint(&outcome, |s| s.red()),
-                    "not_attempted" | "pending" | "running" => self.paint(&outcome, |s| s.yellow()),
-                    _ => self.paint(&sanitise::line(&outcome), |s| s.magenta()),
-                };
-                let took = row.seconds.map_or_else(|| "-".to_owned(), |s| format!("{s:.1} s"));
-                let cause = sanitise::line(row.cause.as_deref().unwrap_or_default()).into_owned();
-                vec![row.name.to_string(), row.host.to_string(), result, took, cause]
-            })
-            .collect();
-        self.answer(&table(&["NAME", "HOST", "RESULT", "TOOK", "NOTE"], rows, self.width()));
+        let took = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), |s| format!("{s:.1} s"));
+        let cause = |cause: &Option<String>| sanitise::line(cause.as_deref().unwrap_or_default()).into_owned();
+        if page.hosts.is_empty() {
+            let row = |row: &RunRow| {
+                let result = self.run_outcome(&row.outcome, row.action.as_deref());
+                vec![row.name.to_string(), row.host.to_string(), result, took(row.seconds), cause(&row.cause)]
+            };
+            let rows = page.instances.iter().map(row).collect();
+            self.answer(&table(&["NAME", "HOST", "RESULT", "TOOK", "NOTE"], rows, self.width()));
+        } else {
+            let row = |row: &HostRow| {
+                let result = self.run_outcome(&row.outcome, None);
+                let code = row.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+                vec![row.host.to_string(), result, code, took(row.seconds), cause(&row.cause)]
+            };
+            let rows = page.hosts.iter().map(row).collect();
+            self.answer(&table(&["HOST", "RESULT", "EXIT", "TOOK", "NOTE"], rows, self.width()));
+        }
         let run = &page.run;
         let mut story = vec![format!("{} by {}: {}", when(run.started), who(run, true), run.command.join(" "))];
         story.extend(run.parent.as_ref().map(|parent| format!("goes on with {parent}")));
@@ -103,6 +107,21 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// What became of an instance or a host, in words.
+    fn run_outcome(&self, outcome: &str, action: Option<&str>) -> String {
+        let word = sanitise::line(&outcome.replace('_', " ")).into_owned();
+        match outcome {
+            "changed" => self.paint(&sanitise::line(action.unwrap_or("changed")), |s| s.green()),
+            "unchanged" => "ok, unchanged".to_owned(),
+            "ok" | "copied" => self.paint(&word, |s| s.green()),
+            "failed" | "timed_out" => self.paint(&word, |s| s.red()),
+            "not_attempted" | "pending" | "running" | "interrupted" => self.paint(&word, |s| s.yellow()),
+            _ => self.paint(&word, |s| s.magenta()),
+        }
+    }
+}
+
 fn who(run: &RunReport, whole: bool) -> String {
     let mut text = format!("{}@{}", run.sudo_user.as_ref().unwrap_or(&run.user), run.machine);
     if whole && run.sudo_user.is_some() {
@@ -116,9 +135,8 @@ fn who(run: &RunReport, whole: bool) -> String {
 
 /// `3 ok · 1 failed · 8 not attempted`.
 fn counts(run: &RunReport) -> String {
-    let count = |outcome: &str| run.counts.get(outcome).copied().unwrap_or(0);
-    let mut parts = vec![format!("{} ok", count("changed") + count("unchanged"))];
-    let others = run.counts.iter().filter(|(outcome, _)| !matches!(outcome.as_str(), "changed" | "unchanged"));
-    parts.extend(others.map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " "))));
+    let (ok, others): (Vec<_>, Vec<_>) = run.counts.iter().partition(|(outcome, _)| is_ok(outcome));
+    let mut parts = vec![format!("{} ok", ok.into_iter().map(|(_, count)| count).sum::<usize>())];
+    parts.extend(others.into_iter().map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " "))));
     parts.join(" · ")
 }

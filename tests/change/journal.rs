@@ -75,7 +75,7 @@ fn the_json_of_history_has_the_same_keys_whatever_happened() {
     assert_eq!(keys(&runs[0]), of_a_run);
     let id = runs[0]["run"].as_str().unwrap();
     let page = bench.history(&id[id.len() - 4..]);
-    let mut of_a_page = [&of_a_run[..], &["batches", "instances", "left", "options"]].concat();
+    let mut of_a_page = [&of_a_run[..], &["batches", "hosts", "instances", "left", "options"]].concat();
     of_a_page.sort_unstable();
     assert_eq!(keys(&page), of_a_page);
     assert_eq!(keys(&page["instances"][0]), ["action", "cause", "host", "name", "outcome", "seconds"]);

@@ -28,16 +28,41 @@ impl Inventory {
     ///
     /// # Errors
     /// `defaults` that cannot hold for it, or too many.
-    pub fn with_one_shots(mut self, pattern: &HostPattern, context: &Context) -> Result<Self, ConfigErrors> {
+    pub fn with_one_shots(self, pattern: &HostPattern, context: &Context) -> Result<Self, ConfigErrors> {
+        self.with_targets(pattern.targets(), context)
+    }
+
+    /// As [`Inventory::with_one_shots`], by the names such hosts had in an earlier run. What is no address is passed over.
+    ///
+    /// # Errors
+    /// Those of [`Inventory::with_one_shots`].
+    pub fn with_addresses(self, names: &[HostName], context: &Context) -> Result<Self, ConfigErrors> {
+        let is_meant = |name: &&HostName| Target::is_meant(name.as_str());
+        let targets: Vec<Target> =
+            names.iter().filter(is_meant).filter_map(|name| Target::parse(name.as_str()).ok()).collect();
+        self.with_targets(targets.iter(), context)
+    }
+
+    /// Whether only a command line names `host`.
+    #[must_use]
+    pub fn is_one_shot(&self, host: &HostName) -> bool {
+        self.sources.get(host).is_some_and(|source| **source == *SOURCE)
+    }
+
+    fn with_targets<'t>(
+        mut self,
+        targets: impl Iterator<Item = &'t Target>,
+        context: &Context,
+    ) -> Result<Self, ConfigErrors> {
         let mut built: HashMap<Target, Host> = HashMap::new();
         let source: Arc<str> = SOURCE.into();
-        for target in pattern.targets() {
+        for target in targets {
             let Ok(name) = HostName::one_shot(target.to_string()) else { continue };
             if self.index.contains_key(&name) {
                 continue;
             }
             if self.hosts.len() >= range::MOST {
-                let message = format!("{} selects more than {} hosts", pattern.as_str(), range::MOST);
+                let message = format!("there are more than {} hosts with those named by address", range::MOST);
                 return Err(ConfigError::file(SOURCE, message).into());
             }
             let host = match HostName::new(&target.address).ok().and_then(|name| self.get(&name)) {
@@ -158,6 +183,16 @@ mod tests {
         let ports = targets(&none, "127.0.0.1:[2201:2203]");
         assert_eq!(ports.len(), 3);
         assert_eq!(ports[2], "127.0.0.1:2203=ana@127.0.0.1|2203|");
+    }
+
+    #[test]
+    fn hosts_of_an_earlier_run_are_the_same_again() {
+        let pattern = HostPattern::parse("root@10.0.0.5:2222,[::1]:22,ssh://ops@web1,fe80::1%eth0").unwrap();
+        let first = Inventory::implicit_localhost().with_one_shots(&pattern, &context()).unwrap();
+        let names: Vec<HostName> = first.hosts().iter().map(|host| host.name.clone()).collect();
+        let again = Inventory::implicit_localhost().with_addresses(&names, &context()).unwrap();
+        assert_eq!(again.hosts(), first.hosts());
+        assert!(again.is_one_shot(&names[1]) && !again.is_one_shot(&names[0]));
     }
 
     #[test]

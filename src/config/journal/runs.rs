@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{Begin, Done, End, Entry, Line, RunId};
-use crate::domain::Instance;
+use super::{Begin, Done, End, Entry, Line, RunId, Target};
 
 /// One run, as far as the journal tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +17,10 @@ pub struct Run {
     pub started: Timestamp,
     /// How it began.
     pub begin: Begin,
-    /// Instances that were about to be acted on.
-    pub attempted: BTreeSet<Instance>,
-    /// What became of those that it came to.
-    pub results: BTreeMap<Instance, Done>,
+    /// What was about to be acted on.
+    pub attempted: BTreeSet<Target>,
+    /// What became of that which it came to.
+    pub results: BTreeMap<Target, Done>,
     /// When and how it ended; absent while it runs, or when it was killed.
     pub end: Option<(Timestamp, End)>,
     /// When its last line was written.
@@ -29,19 +28,19 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether nothing is left to do for `instance`.
+    /// Whether nothing is left to do for `target`.
     #[must_use]
-    pub fn is_done(&self, instance: &Instance) -> bool {
-        self.results.get(instance).is_some_and(Done::is_ok)
+    pub fn is_done(&self, target: &Target) -> bool {
+        self.results.get(target).is_some_and(Done::is_ok)
     }
 
-    /// What became of a planned instance, in a word: its outcome, else `unknown` if it was about to be acted on, else
+    /// What became of a planned target, in a word: its outcome, else `unknown` if it was about to be acted on, else
     /// `not_attempted`.
     #[must_use]
-    pub fn outcome(&self, instance: &Instance) -> &str {
-        match self.results.get(instance) {
+    pub fn outcome(&self, target: &Target) -> &str {
+        match self.results.get(target) {
             Some(done) => &done.outcome,
-            None if self.attempted.contains(instance) => "unknown",
+            None if self.attempted.contains(target) => "unknown",
             None => "not_attempted",
         }
     }
@@ -83,9 +82,9 @@ impl Runs {
         let Some(run) = self.index.get(id.as_str()).and_then(|index| self.runs.get_mut(*index)) else { return };
         run.last = at;
         match entry {
-            Entry::Attempt { instances } => run.attempted.extend(instances),
+            Entry::Attempt { targets } => run.attempted.extend(targets.list()),
             Entry::Result(done) => {
-                run.results.insert(done.instance.clone(), done);
+                run.results.insert(done.target.clone(), done);
             }
             Entry::End(end) => run.end = Some((at, end)),
             Entry::Begin(_) | Entry::Other => {}
@@ -122,13 +121,13 @@ impl Runs {
         root
     }
 
-    /// The instances of `run` that are not done, in their order: those of the run that began it, without those that it or any run
+    /// What of `run` is not done, in its order: those of the run that began it, without those that it or any run
     /// that went on with it has done.
     #[must_use]
-    pub fn left(&self, run: &Run) -> Vec<Instance> {
+    pub fn left(&self, run: &Run) -> Vec<Target> {
         let root = self.root(run);
         let chain: Vec<&Run> = self.runs.iter().filter(|other| self.root(other).id == root.id).collect();
-        let is_left = |instance: &&Instance| !chain.iter().any(|run| run.is_done(instance));
-        root.begin.instances.iter().filter(is_left).cloned().collect()
+        let is_left = |target: &Target| !chain.iter().any(|run| run.is_done(target));
+        root.begin.targets.list().into_iter().filter(is_left).collect()
     }
 }

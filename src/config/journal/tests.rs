@@ -1,8 +1,9 @@
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::Instance;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_778_754_000 + second).unwrap()
@@ -10,6 +11,14 @@ fn at(second: i64) -> Timestamp {
 
 fn instance(text: &str) -> Instance {
     text.parse().unwrap()
+}
+
+fn target(text: &str) -> Target {
+    Target::Instance(instance(text))
+}
+
+fn host(text: &str) -> HostName {
+    HostName::one_shot(text).unwrap()
 }
 
 fn id(text: &str) -> RunId {
@@ -25,18 +34,27 @@ fn begin(instances: &[&str], parent: Option<&str>) -> Entry {
         version: "0.1.0".into(),
         parent: parent.map(id),
         options: RunOptions { settle_ms: 1000, serial: Some("1,25%".into()), ..RunOptions::default() },
-        instances: instances.iter().map(|i| instance(i)).collect(),
+        targets: Targets::Instances(instances.iter().map(|i| instance(i)).collect()),
         batches: vec![],
+        addresses: vec![],
+        again: None,
     }))
 }
 
 fn result(name: &str, outcome: &str) -> Entry {
     let cause = (outcome == "failed").then(|| "it did not".to_owned());
-    Entry::Result(Done { instance: instance(name), outcome: outcome.into(), action: None, seconds: 1.5, cause })
+    Entry::Result(Done {
+        target: target(name),
+        outcome: outcome.into(),
+        exit_code: None,
+        action: None,
+        seconds: 1.5,
+        cause,
+    })
 }
 
 fn line(seq: u64, run: &str, entry: Entry) -> String {
-    Line { v: VERSION, seq, at: at(i64::try_from(seq).unwrap()), run: id(run), entry }.to_text().unwrap()
+    Line { v: entry.version(), seq, at: at(i64::try_from(seq).unwrap()), run: id(run), entry }.to_text().unwrap()
 }
 
 fn read(lines: &[String]) -> Runs {
@@ -56,8 +74,8 @@ fn the_released_version_1_still_reads() {
     assert_eq!((runs.skipped, runs.runs.len()), (0, 2));
     let run = &runs.runs[0];
     assert_eq!((run.begin.verb.as_str(), run.begin.who.from.as_deref()), ("restart", Some("192.0.2.7")));
-    assert_eq!(run.outcome(&instance("finance@edge-2")), "failed");
-    assert_eq!(run.outcome(&instance("finance@edge-3")), "unknown");
+    assert_eq!(run.outcome(&target("finance@edge-2")), "failed");
+    assert_eq!(run.outcome(&target("finance@edge-3")), "unknown");
     assert_eq!(run.end, None);
     assert_eq!(left(&runs, "260514-101502-k3qx"), ["finance@edge-3"]);
 }
@@ -77,7 +95,7 @@ fn what_cannot_be_read_is_counted_and_what_is_not_known_is_passed_over() {
         line(0, "a", begin(&["x@h", "y@h"], None)),
         r#"{"v":1,"seq":1,"at":"2026-05-14T10:15:03Z","run":"a","kind":"resu"#.into(),
         String::new(),
-        r#"{"v":2,"seq":2,"at":"2026-05-14T10:15:03Z","run":"a","kind":"result","instance":"x@h","outcome":"changed"}"#.into(),
+        r#"{"v":3,"seq":2,"at":"2026-05-14T10:15:03Z","run":"a","kind":"result","instance":"x@h","outcome":"changed"}"#.into(),
         r#"{"v":1,"seq":3,"at":"2026-05-14T10:15:03Z","run":"a","kind":"hook","what":[]}"#.into(),
         r#"{"v":1,"seq":4,"at":"2026-05-14T10:15:03Z","run":"a","kind":"result","instance":"y@h","outcome":"changed","new":1}"#.into(),
         line(5, "gone", result("x@h", "changed")),
@@ -86,12 +104,72 @@ fn what_cannot_be_read_is_counted_and_what_is_not_known_is_passed_over() {
     assert_eq!(left(&runs, "a"), ["x@h"]);
 }
 
+fn begin_on_hosts(hosts: &[&str], again: Option<Again>) -> Entry {
+    let Entry::Begin(begin) = begin(&[], None) else { panic!("it begins") };
+    let hosts: Vec<HostName> = hosts.iter().map(|name| host(name)).collect();
+    let batches = hosts.iter().map(|name| vec![name.clone()]).collect();
+    let targets = Targets::Hosts(hosts.clone());
+    Entry::Begin(Box::new(Begin { verb: "exec".into(), targets, batches, addresses: hosts, again, ..*begin }))
+}
+
+fn result_on_host(name: &str, outcome: &str, exit_code: Option<i32>) -> Entry {
+    let (outcome, cause) = (outcome.to_owned(), None);
+    Entry::Result(Done { target: Target::Host(host(name)), outcome, exit_code, action: None, seconds: 0.1, cause })
+}
+
+#[test]
+fn hosts_of_every_name_survive_the_journal_with_what_is_needed_to_do_it_again() {
+    let names = ["web-01", "root@10.0.0.5:2222", "[::1]:22", "::", "fe80::1%eth0", "ops@web1"];
+    let hosts: Vec<HostName> = names.iter().map(|n| HostName::new(*n).unwrap_or_else(|_| host(n))).collect();
+    let known = KnownFile { path: "/x/y".into(), size: 3, modified: 1_778_754_000_123_456_789 };
+    let exec = ExecAgain { command: vec!["a".into()], stdin: Some(known), gather: true, ..ExecAgain::default() };
+    let Entry::Begin(begin) = begin_on_hosts(&[], Some(Again::Exec(exec.clone()))) else { panic!("it begins") };
+    let (targets, batches) = (Targets::Hosts(hosts.clone()), vec![hosts.clone()]);
+    let begin = Begin { targets, batches, addresses: hosts.clone(), ..*begin };
+    let mut lines = vec![line(0, "r", Entry::Begin(Box::new(begin)))];
+    lines.push(line(1, "r", Entry::Attempt { targets: Targets::Hosts(vec![hosts[1].clone(), hosts[2].clone()]) }));
+    lines.push(line(2, "r", result_on_host(names[0], "ok", Some(0))));
+    lines.push(line(3, "r", result_on_host(names[1], "failed", Some(3))));
+    assert!(lines.iter().all(|line| line.starts_with(r#"{"v":2,"#)), "{lines:?}");
+    assert!(lines[3].contains(r#""host":"root@10.0.0.5:2222","outcome":"failed","exit_code":3"#), "{}", lines[3]);
+    let runs = read(&lines);
+    assert_eq!(runs.skipped, 0);
+    let run = &runs.runs[0];
+    assert_eq!((&run.begin.batches, &run.begin.addresses), (&vec![hosts.clone()], &hosts));
+    assert_eq!(run.begin.again, Some(Again::Exec(exec)));
+    assert_eq!(left(&runs, "r"), names[1..]);
+    let outcomes: Vec<_> = run.begin.targets.list().iter().map(|t| run.outcome(t).to_owned()).collect();
+    assert_eq!(outcomes, ["ok", "failed", "unknown", "not_attempted", "not_attempted", "not_attempted"]);
+}
+
+#[test]
+fn a_line_has_the_lowest_version_that_can_say_it() {
+    let end = Entry::End(End { exit: 0, counts: BTreeMap::new(), interrupted: false, halted: None });
+    let attempt = Entry::Attempt { targets: Targets::Instances(vec![instance("x@h")]) };
+    let entries = [begin(&["x@h"], None), attempt, result("x@h", "changed"), end];
+    assert_eq!(entries.map(|entry| entry.version()), [1; 4]);
+}
+
+#[test]
+fn a_file_to_hosts_reads_back() {
+    let copy = CopyAgain {
+        file: KnownFile { path: "/x/y".into(), size: 3, modified: -1 },
+        destination: "/etc/".into(),
+        mode: 0o644,
+        owner: Some("root".into()),
+        parents: true,
+        backup: false,
+    };
+    let runs = read(&[line(0, "r", begin_on_hosts(&["h"], Some(Again::Copy(copy.clone()))))]);
+    assert_eq!(runs.runs[0].begin.again, Some(Again::Copy(copy)));
+}
+
 #[test]
 fn everything_but_success_is_left() {
     let planned = ["a@h", "b@h", "c@h", "d@h", "e@h", "f@h"];
     let runs = read(&[
         line(0, "r", begin(&planned, None)),
-        line(1, "r", Entry::Attempt { instances: vec![instance("a@h"), instance("e@h")] }),
+        line(1, "r", Entry::Attempt { targets: Targets::Instances(vec![instance("a@h"), instance("e@h")]) }),
         line(2, "r", result("a@h", "changed")),
         line(3, "r", result("b@h", "unchanged")),
         line(4, "r", result("c@h", "failed")),
@@ -99,7 +177,7 @@ fn everything_but_success_is_left() {
     ]);
     assert_eq!(left(&runs, "r"), ["c@h", "d@h", "e@h", "f@h"]);
     let run = &runs.runs[0];
-    let words: Vec<_> = planned.iter().map(|i| run.outcome(&instance(i))).collect();
+    let words: Vec<_> = planned.iter().map(|i| run.outcome(&target(i))).collect();
     assert_eq!(words, ["changed", "unchanged", "failed", "unreachable", "unknown", "not_attempted"]);
 }
 

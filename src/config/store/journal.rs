@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use super::{StoreError, Workspace};
-use crate::config::journal::{Entry, Line, RunId, Runs, VERSION};
+use crate::config::journal::{Entry, Line, RunId, Runs};
 
 /// The journal's file.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -119,7 +119,7 @@ impl Workspace {
         };
         let at = Timestamp::now();
         for (seq, entry) in (first..).zip(entries) {
-            let line = Line { v: VERSION, seq, at, run: run.clone(), entry };
+            let line = Line { v: entry.version(), seq, at, run: run.clone(), entry };
             text.push_str(&line.to_text().map_err(io::Error::other)?);
             text.push('\n');
         }

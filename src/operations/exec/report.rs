@@ -30,7 +30,7 @@ pub enum ExecOutcome {
     Unknown,
     /// The run was interrupted while it ran; it was killed.
     Interrupted,
-    /// The run was interrupted before it came to this host.
+    /// The run was interrupted, or ended because of what failed, before it came to this host.
     NotAttempted,
 }
 
@@ -49,14 +49,19 @@ impl ExecOutcome {
         }
     }
 
-    /// Its part in the exit code of the whole.
+    /// Its part, with its trouble, in the exit code of the whole.
     #[must_use]
-    pub fn exit(self) -> Exit {
+    pub fn exit(self, error: Option<&Trouble>) -> Exit {
+        let kind = error.map(|trouble| trouble.kind);
         match self {
+            Self::Interrupted => Exit::Interrupted,
+            // A run that is halted is so because of a failure.
+            Self::NotAttempted if kind == Some(TroubleKind::Halted) => Exit::Failed,
+            Self::NotAttempted => Exit::Interrupted,
+            _ if kind == Some(TroubleKind::Interrupted) => Exit::Interrupted,
             Self::Ok => Exit::Ok,
             Self::Failed | Self::TimedOut => Exit::Failed,
             Self::Unreachable | Self::Unknown => Exit::Unreachable,
-            Self::Interrupted | Self::NotAttempted => Exit::Interrupted,
         }
     }
 
@@ -191,6 +196,7 @@ pub struct ExecSummary {
     /// Hosts without an exit code, by cause.
     pub troubles: Vec<Troubled>,
     classes: Vec<(ExecOutcome, String)>,
+    exit: Option<Exit>,
 }
 
 impl ExecSummary {
@@ -205,6 +211,7 @@ impl ExecSummary {
     /// Takes an outcome with its trouble in.
     pub fn tally(&mut self, host: &Host, outcome: ExecOutcome, error: Option<&Trouble>) {
         *self.counts.entry(outcome).or_default() += 1;
+        self.exit = Some(self.exit().or(outcome.exit(error)));
         let Some(trouble) = error else { return };
         let class = (outcome, class_of(host, trouble));
         match self.classes.iter().position(|known| *known == class) {
@@ -220,9 +227,7 @@ impl ExecSummary {
     /// The exit code of the whole.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let kinds = self.troubles.iter().filter(|t| t.trouble.kind == TroubleKind::Interrupted);
-        let interrupted = if kinds.count() > 0 { Exit::Interrupted } else { Exit::Ok };
-        self.counts.keys().fold(interrupted, |exit, outcome| exit.or(outcome.exit()))
+        self.exit.unwrap_or(Exit::Ok)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
 use super::*;
 use crate::config::{
-    journal::{Begin, Done, End, Process, RunOptions, Who},
+    journal::{Begin, Done, End, Process, RunOptions, Target, Targets, Who},
     store::Environment,
 };
 
@@ -33,14 +33,17 @@ fn begin() -> Entry {
         version: "0.1.0".into(),
         parent: None,
         options: RunOptions::default(),
-        instances: vec!["a@h".parse().unwrap()],
+        targets: Targets::Instances(vec!["a@h".parse().unwrap()]),
         batches: vec![],
+        addresses: vec![],
+        again: None,
     }))
 }
 
 fn done(name: &str) -> Entry {
-    let instance = name.parse().unwrap();
-    Entry::Result(Done { instance, outcome: "changed".into(), action: None, seconds: 0.1, cause: None })
+    let target = Target::Instance(name.parse().unwrap());
+    let outcome = "changed".into();
+    Entry::Result(Done { target, outcome, exit_code: None, action: None, seconds: 0.1, cause: None })
 }
 
 fn end() -> Entry {
