@@ -36,6 +36,7 @@ pub(super) fn change(
     let targets = if retry.retry_failed {
         let runs = resume::read(&workspace)?;
         let run = resume::last_of(&runs, verb.as_str())?;
+        resume::same_sources(run, &workspace)?;
         let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
         left.warnings.iter().for_each(|w| ui.warn(w));
         let chosen = select::select(&selection, &loaded.inventory, &loaded.registry, true)?;
@@ -43,7 +44,7 @@ pub(super) fn change(
         let targets: Vec<Target<'_>> = left.targets.into_iter().filter(is_chosen).collect();
         if targets.is_empty() {
             let chosen = if selection.says_nothing() { "" } else { " of what is selected" };
-            ui.note(&format!("nothing{chosen} is left of the last {} ({})", verb.as_str(), run.id));
+            ui.nothing_left(verb, &format!("nothing{chosen} is left of the last {} ({})", verb.as_str(), run.id));
             return Ok(Exit::Ok);
         }
         parent = Some(run.id.clone());

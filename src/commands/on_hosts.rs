@@ -90,6 +90,7 @@ pub(super) fn choose(
     }
     let runs = resume::read(&workspace)?;
     let run = resume::last_of(&runs, verb.as_str())?;
+    resume::same_sources(run, &workspace)?;
     app.add_addresses(&workspace, &mut loaded, &runs.root(run).begin.addresses)?;
     let left = left_hosts(&runs, run, &loaded.inventory)?;
     left.warnings.iter().for_each(|w| ui.warn(w));

@@ -42,6 +42,14 @@ pub(super) fn run(app: &mut App, ui: &mut Ui, args: ResumeArgs) -> Result<Exit, 
     let (workspace, loaded) = app.open(ui)?;
     let runs = resume::read(&workspace)?;
     let run = resume::pick(&runs, args.run.as_deref())?;
+    let (workspace, loaded) = match resume::sources_of(run, &workspace)? {
+        None => (workspace, loaded),
+        Some(sources) => {
+            ui.note(&format!("its hosts come from {}", sources.join(", ")));
+            app.global.inventory = sources;
+            app.open(ui)?
+        }
+    };
     let options = &run.begin.options;
     app.global.forks = app.global.forks.or(options.forks);
     app.global.timeout = app.global.timeout.or(options.timeout_ms.map(Duration::from_millis));
@@ -55,7 +63,7 @@ pub(super) fn run(app: &mut App, ui: &mut Ui, args: ResumeArgs) -> Result<Exit, 
     left.warnings.iter().for_each(|w| ui.warn(w));
     let title = title(run);
     if left.targets.is_empty() {
-        ui.note(&format!("{title}: nothing is left"));
+        ui.nothing_left(verb, &format!("{title}: nothing is left"));
         return Ok(Exit::Ok);
     }
     ui.note(&format!("resume {title}: {} of {} left", left.targets.len(), left.planned));

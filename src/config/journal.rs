@@ -138,6 +138,9 @@ pub struct Begin {
     /// The hosts of each batch; left out when there is one batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "target::batches")]
     pub batches: Vec<Vec<HostName>>,
+    /// The inventories its hosts came from; left out when that was `hosts.yaml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// Of a run on hosts: those that only its command line names.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "target::hosts")]
     pub addresses: Vec<HostName>,

@@ -59,6 +59,16 @@ impl Sources {
         Self { names, cwd, timeout, read: OnceLock::new() }
     }
 
+    /// Their names as they mean the same from any directory.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let absolute = |name: &String| {
+            let path = self.cwd.join(name);
+            if path.exists() { path.to_string_lossy().into_owned() } else { name.clone() }
+        };
+        self.names.iter().map(absolute).collect()
+    }
+
     /// What they are called, for people.
     #[must_use]
     pub fn label(&self) -> String {

@@ -189,8 +189,8 @@ impl Tally<'_> {
             self.judge(self.failed.load(Ordering::SeqCst), halt);
         } else if self.rolling.serial.is_some() && bad == size {
             // Ansible's rule: a batch that failed as a whole ends the play.
-            let hosts = if size == 1 { "its host".to_owned() } else { format!("all of its {size} hosts") };
-            halt.set(format!("{hosts} failed in batch {} of {}", number + 1, self.batches));
+            let hosts = if size == 1 { "its only host".to_owned() } else { format!("all of its {size} hosts") };
+            halt.set(format!("batch {} of {} failed: {hosts} did", number + 1, self.batches));
         }
     }
 

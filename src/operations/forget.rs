@@ -229,6 +229,7 @@ pub fn book<'w>(
         command: origin.command,
         who: origin.who,
         process: origin.process,
+        sources: vec![],
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parent,
         options: RunOptions { stop, keep, ..RunOptions::default() },

@@ -140,6 +140,7 @@ impl<'a> HostRun<'a> {
             command: order.origin.command,
             who: order.origin.who,
             process: order.origin.process,
+            sources: vec![],
             version: env!("CARGO_PKG_VERSION").to_owned(),
             parent: order.parent,
             options: RunOptions {

@@ -14,6 +14,7 @@ use super::{InstanceReport, Outcome};
 use crate::{
     config::{
         journal::{Begin, Done, End, Entry, RunId, Target, Targets},
+        source::Sources,
         store::{StoreError, Workspace},
     },
     domain::{HostName, Instance},
@@ -32,7 +33,9 @@ pub struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     /// Writes that a run begins. When this returns it is on the disk, or there is a warning.
     #[must_use]
-    pub fn begin(workspace: &'a Workspace, begin: Begin) -> Self {
+    pub fn begin(workspace: &'a Workspace, mut begin: Begin) -> Self {
+        // The same name may be another machine in another inventory: whoever goes on must know which it was.
+        begin.sources = workspace.sources().map(Sources::names).unwrap_or_default();
         let run = RunId::new(Timestamp::now());
         match workspace.append_journal(&run, vec![Entry::Begin(Box::new(begin))]) {
             Ok(()) => Self { workspace, run: Some(run), warning: Mutex::default(), turn: Mutex::default() },

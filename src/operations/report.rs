@@ -133,6 +133,21 @@ pub struct ChangeReport {
 }
 
 impl ChangeReport {
+    /// The report of a run that had nothing to do.
+    #[must_use]
+    pub fn nothing(verb: Verb) -> Self {
+        Self {
+            verb,
+            instances: vec![],
+            seconds: 0.0,
+            interrupted: false,
+            run: None,
+            batches: 0,
+            batches_begun: 0,
+            halted: None,
+        }
+    }
+
     /// How many rows ended in `outcome`.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {

@@ -14,6 +14,7 @@ use crate::{
         inventory::Inventory,
         journal::{self, Run, Runs},
         registry::Registry,
+        source::Sources,
         store::{
             Workspace,
             origin::{Life, life},
@@ -91,6 +92,44 @@ pub fn last_of<'r>(runs: &'r Runs, verb: &str) -> Result<&'r Run, CommandError> 
         },
         rests,
     )
+}
+
+/// What `run` took its hosts from, when that is not what this command takes them from.
+///
+/// # Errors
+/// This command names others: the same names may be other machines there.
+pub fn sources_of(run: &Run, workspace: &Workspace) -> Result<Option<Vec<String>>, CommandError> {
+    let (then, now) = (&run.begin.sources, workspace.sources().map(Sources::names).unwrap_or_default());
+    if *then == now {
+        return Ok(None);
+    }
+    if now.is_empty() {
+        return Ok(Some(then.clone()));
+    }
+    let then = if then.is_empty() { "hosts.yaml".to_owned() } else { then.join(", ") };
+    Err(CommandError::usage(format!(
+        "run {} took its hosts from {then}, and this command names {}",
+        run.id,
+        now.join(", ")
+    ))
+    .hint("the same name may be another machine there; leave -i and MCP_INVENTORY out"))
+}
+
+/// Refuses a run whose hosts came from elsewhere than this command's.
+///
+/// # Errors
+/// They did.
+pub fn same_sources(run: &Run, workspace: &Workspace) -> Result<(), CommandError> {
+    match sources_of(run, workspace)? {
+        None => Ok(()),
+        Some(then) => {
+            Err(CommandError::usage(format!("run {} took its hosts from {}", run.id, then.join(", "))).hint(format!(
+                "the same name may be another machine here: add `-i {}`, or go on with `mcp resume {}`",
+                then.join(" -i "),
+                run.id
+            )))
+        }
+    }
 }
 
 /// The run that `name` means.

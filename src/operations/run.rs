@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    ChangeReport, Context, Verb, act,
+    ChangeReport, Context, Outcome, Verb, act,
     change::Options,
     context::understood,
     observe,
@@ -78,6 +78,7 @@ pub fn run(
     match act::change(context, &work, order.verb, order.options, &course) {
         Ok((mut report, mut warnings)) => {
             report.run = recorder.id().map(ToString::to_string);
+            advise(&mut report);
             warnings.extend(recorder.end(end(&report)));
             Ok((report, warnings))
         }
@@ -85,6 +86,22 @@ pub fn run(
             let end = End { exit: error.exit.code(), counts: BTreeMap::new(), interrupted: false, halted: None };
             let _ = recorder.end(end);
             Err(error)
+        }
+    }
+}
+
+/// Says of what was not attempted how to go on with just this run.
+fn advise(report: &mut ChangeReport) {
+    let hint = match &report.run {
+        Some(run) if report.halted.is_some() => {
+            format!("mend what failed, then `mcp resume {run}` goes on with the rest")
+        }
+        Some(run) => format!("`mcp resume {run}` goes on with the rest"),
+        None => "this run is in no journal: run the command again for what is left".to_owned(),
+    };
+    for row in report.instances.iter_mut().filter(|row| row.outcome == Outcome::NotAttempted) {
+        if let Some(trouble) = &mut row.error {
+            trouble.hint = Some(hint.clone());
         }
     }
 }
@@ -134,6 +151,7 @@ fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<us
         command: origin.command.clone(),
         who: origin.who.clone(),
         process: origin.process,
+        sources: vec![],
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parent: order.parent.clone(),
         options: RunOptions {

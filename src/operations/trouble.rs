@@ -78,7 +78,7 @@ impl Trouble {
                 kind: TroubleKind::Interrupted,
                 phase: None,
                 cause: error.to_string(),
-                hint: Some("run the same command again: what is done stays done".to_owned()),
+                hint: Some("`mcp resume` does what is left of a run that changes things".to_owned()),
                 log: vec![],
             },
             HostError::Late => Self {
@@ -124,7 +124,10 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
             }
             _ => format!("something answers at {name} but does not finish; see `mcp hosts check {name}`"),
         },
-        TransportErrorKind::Cancelled => "run the same command again: what is done stays done".to_owned(),
+        TransportErrorKind::Cancelled if phase >= Phase::Exec => {
+            "what was under way goes on there: look with `mcp list`; `mcp resume` does what is left of a run that changes things".to_owned()
+        }
+        TransportErrorKind::Cancelled => "`mcp resume` does what is left of a run that changes things".to_owned(),
         TransportErrorKind::Resolve { .. } => format!("set hosts.{name}.address in hosts.yaml to a name that resolves"),
         TransportErrorKind::Connect { .. } => format!("is sshd running there? check hosts.{name}.address and .port"),
         TransportErrorKind::HostKeyUnknown { .. } => format!(

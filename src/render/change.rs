@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Format, Ui, host_run::batches, sanitise, table::table, words};
 use crate::{
     error::Exit,
-    operations::{ChangeReport, InstanceReport, Outcome, Trouble},
+    operations::{ChangeReport, InstanceReport, Outcome, Trouble, Verb},
 };
 
 impl Ui {
@@ -27,9 +27,18 @@ impl Ui {
         }));
         self.note(&self.recap(report));
         let is_left = report.exit() != Exit::Ok && report.instances.iter().any(|row| !row.outcome.is_ok());
-        if is_left && report.run.is_some() && (report.interrupted || report.halted.is_some()) {
-            self.note("resume with: mcp resume");
+        if is_left
+            && let Some(run) = &report.run
+            && (report.interrupted || report.halted.is_some())
+        {
+            self.note(&format!("resume with: mcp resume {run}"));
         }
+    }
+
+    /// Says that a run has nothing to do; to a program with the report of a run on nothing.
+    pub fn nothing_left(&mut self, verb: Verb, why: &str) {
+        self.structured(&ChangeReport::nothing(verb));
+        self.note(why);
     }
 
     fn change_row(&self, row: &InstanceReport) -> Vec<String> {

@@ -198,7 +198,12 @@ impl Ui {
             let names = fold(troubled.hosts.iter().map(HostName::as_str));
             let label = self.paint_err("error:", |s| s.red().bold());
             self.story(&format!("{label} {} on {names} ({})", troubled.outcome.as_str(), troubled.hosts.len()));
-            self.story(&format!("  cause: {}", sanitise::line(&troubled.trouble.cause)));
+            // Names and addresses in the words are those of one of them.
+            let of = match (troubled.hosts.len(), troubled.hosts.first()) {
+                (2.., Some(first)) => format!("on {first}: "),
+                _ => String::new(),
+            };
+            self.story(&format!("  cause: {of}{}", sanitise::line(&troubled.trouble.cause)));
             if let Some(hint) = &troubled.trouble.hint {
                 self.story(&format!("  hint:  {}", sanitise::line(hint)));
             }

@@ -240,7 +240,9 @@ impl Drawn {
         for (host, at_work) in longest {
             let line = lines.entry(host.to_owned()).or_insert_with(|| {
                 let line = ProgressBar::new_spinner().with_style(style("  {prefix} {msg} {elapsed}"));
-                self.all.add(line.with_prefix(host.to_owned()).with_elapsed(at_work.since.elapsed()))
+                let line = self.all.add(line.with_prefix(host.to_owned()).with_elapsed(at_work.since.elapsed()));
+                line.enable_steady_tick(Duration::from_millis(500));
+                line
             });
             line.set_message(at_work.phase().to_owned());
         }

@@ -55,6 +55,23 @@ fn a_killed_run_is_shown_as_such_and_resumed_where_it_was_killed() {
 }
 
 #[test]
+fn resume_takes_the_hosts_from_where_the_run_had_them_and_never_from_elsewhere() {
+    let bench = slow();
+    let rig = bench.rig;
+    // The same names, and nobody listens there.
+    let text = bench.scratch.read("hosts.yaml").replace(&format!("port: {}", rig.port), "port: 1");
+    let stage = bench.scratch.write("stage.yaml", &text);
+    let stage = stage.display();
+    let before = [1, 2, 3].map(|host| bench.started_at(host, "slow"));
+    bench.mcp(&format!("-i {stage} restart --all --serial 1 --retries 0")).says(4, &["resume with: mcp resume "]);
+    bench.mcp("resume --retries 0").says(4, &["its hosts come from", "stage.yaml"]);
+    bench.mcp("restart --retry-failed --retries 0").says(2, &["took its hosts from", "stage.yaml"]);
+    assert_eq!([1, 2, 3].map(|host| bench.started_at(host, "slow")), before, "another machine was restarted");
+    bench.mcp("stop :slow --on edge-1").says(0, &["1 ok"]);
+    bench.mcp(&format!("-i {stage} resume")).says(2, &["took its hosts from hosts.yaml"]);
+}
+
+#[test]
 fn an_interrupted_run_leaves_what_resume_does() {
     let bench = slow();
     let child = bench.spawn("restart --all --settle 200ms --forks 1");

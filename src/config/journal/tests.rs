@@ -36,6 +36,7 @@ fn begin(instances: &[&str], parent: Option<&str>) -> Entry {
         options: RunOptions { settle_ms: 1000, serial: Some("1,25%".into()), ..RunOptions::default() },
         targets: Targets::Instances(instances.iter().map(|i| instance(i)).collect()),
         batches: vec![],
+        sources: vec![],
         addresses: vec![],
         again: None,
     }))

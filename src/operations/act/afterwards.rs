@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::state::StoppedBy,
     docker::status::report,
+    domain::Health,
     fleet::{HostError, Session},
     operations::{
         Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
@@ -54,7 +55,7 @@ pub(super) fn rows(work: &Work<'_>, session: &mut Session<'_>, attempt: &Attempt
             if nothing && decision.action().is_some() {
                 (without_answer(work.context, r, &trouble, Outcome::NotDone), None)
             } else {
-                settled_or(work.context, r, decision, work.before, &trouble)
+                work.unasked(r, decision, &trouble)
             }
         });
     }
@@ -62,13 +63,13 @@ pub(super) fn rows(work: &Work<'_>, session: &mut Session<'_>, attempt: &Attempt
         Ok((found, seen)) => work.each(|r, decision| work.row(r, decision, &found, &seen, &trouble)),
         Err(Trouble { kind: TroubleKind::Interrupted, cause, phase, .. }) => {
             let trouble = Trouble { kind: TroubleKind::Interrupted, cause, phase, ..trouble };
-            work.each(|r, decision| settled_or(work.context, r, decision, work.before, &trouble))
+            work.each(|r, decision| work.unasked(r, decision, &trouble))
         }
         Err(later) => {
             let cause = format!("{}; what became of it could not be asked: {}", trouble.cause, later.cause);
             let hint = "the host may still be at work; look with `mcp list`".to_owned();
             let trouble = Trouble { cause, hint: Some(hint), ..trouble };
-            work.each(|r, decision| settled_or(work.context, r, decision, work.before, &trouble))
+            work.each(|r, decision| work.unasked(r, decision, &trouble))
         }
     }
 }
@@ -76,6 +77,22 @@ pub(super) fn rows(work: &Work<'_>, session: &mut Session<'_>, attempt: &Attempt
 impl Work<'_> {
     fn each(&self, row: impl Fn(&Registered<'_>, &Decision) -> Row) -> Vec<Row> {
         self.registered.iter().zip(self.decisions).map(|(r, decision)| row(r, decision)).collect()
+    }
+
+    /// The row of an instance that could not be asked after. One that needed nothing is well as it was, unless its health was waited
+    /// for and had not passed.
+    fn unasked(&self, r: &Registered<'_>, decision: &Decision, trouble: &Trouble) -> Row {
+        let health = self.before.get(&r.container).and_then(|c| c.health);
+        let (mut row, record) = settled_or(self.context, r, decision, self.before, trouble);
+        if self.options.health.is_some()
+            && row.outcome == Outcome::Unchanged
+            && !matches!(health, None | Some(Health::Healthy))
+        {
+            row.outcome = Outcome::Unknown;
+            row.note = None;
+            row.error = Some(trouble.clone());
+        }
+        (row, record)
     }
 
     /// Looks as soon as the script is not at work. If it was never seen and did not do all, it may not have begun, and the look is
@@ -160,7 +177,7 @@ impl Work<'_> {
             _ if decision.action().is_none() => judged(0, ""),
             Verdict::Done => {
                 let (mut row, record) = judged(0, "");
-                row.note = Some(self.confirmed(found)).filter(|_| row.error.is_none());
+                row.note = Some(self.confirmed(found, lost)).filter(|_| row.error.is_none());
                 (row, record)
             }
             Verdict::Refused => judged(1, seen.get(&r.container).map(|c| c.error.as_str()).unwrap_or_default()),
@@ -247,11 +264,11 @@ impl Work<'_> {
         })
     }
 
-    fn confirmed(&self, found: &Aftermath<Ids>) -> String {
+    fn confirmed(&self, found: &Aftermath<Ids>, lost: &Trouble) -> String {
         if found.another_start {
             return format!("the host was started anew during the {}; confirmed afterwards", self.verb.as_str());
         }
-        "the connection was lost meanwhile; confirmed afterwards".to_owned()
+        format!("{}; confirmed afterwards", lost.cause)
     }
 
     fn not_done(&self, lost: &Trouble) -> Trouble {

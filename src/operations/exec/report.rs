@@ -154,11 +154,14 @@ impl ExecReport {
         let outcome = ExecOutcome::of_error(error);
         let mut trouble = Trouble::host(error, host);
         if outcome == ExecOutcome::TimedOut {
+            // The host did answer.
+            trouble.kind = TroubleKind::Failed;
             trouble.hint = Some("it was killed; allow more with --timeout".to_owned());
         } else if outcome == ExecOutcome::Interrupted {
             trouble.hint = Some("it was killed".to_owned());
         } else if outcome == ExecOutcome::Unknown {
-            trouble.hint = Some("the host ends it when it sees that; look there how far it got".to_owned());
+            trouble.hint =
+                Some("it may still begin or go on until the host sees that; look there how far it got".to_owned());
         }
         Self { error: Some(trouble), ..Self::new(host, outcome, elapsed) }
     }

@@ -35,6 +35,7 @@ fn begin() -> Entry {
         options: RunOptions::default(),
         targets: Targets::Instances(vec!["a@h".parse().unwrap()]),
         batches: vec![],
+        sources: vec![],
         addresses: vec![],
         again: None,
     }))
