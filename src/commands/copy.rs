@@ -178,6 +178,7 @@ fn carry_out(app: &App, ui: &mut Ui, chosen: &Chosen, plan: Plan, rolling: Rolli
     });
     let ((reports, went), run) = ended(went, run)?;
     let exit = copy::exit(&reports);
+    let exit = if cancel.is_draining() { exit.or(Exit::Interrupted) } else { exit };
     let report = run.end(exit, went, cancel.is_draining());
     ui.copied(&hosts, &reports, begin.elapsed(), &report);
     Ok(exit)

@@ -137,7 +137,7 @@ fn the_first_failure_ends_a_run_that_is_told_so_and_no_answer_is_a_failure() {
     fleet
         .mcp(&["exec", "gone,told", "--retries", "0", "--serial", "1", "--", "true"])
         .code(4)
-        .err("exec ended early: its host failed in batch 1 of 2");
+        .err("exec ended early: batch 1 of 2 failed: its only host did");
     fleet
         .mcp(&["exec", "h-000[1:2]", "--serial", "1", "--timeout", "1", "--", "sleep 60"])
         .code(1)
@@ -351,7 +351,7 @@ fn a_copy_goes_in_batches_and_is_gone_on_with() {
     let rows = said.json();
     assert_eq!((&rows[0]["outcome"], &rows[2]["outcome"]), (&"failed".into(), &"not_attempted".into()), "{said}");
     assert_eq!(rows[2]["error"]["kind"], "halted");
-    said.err("copy ended early: its host failed in batch 1 of 3").err("resume with: mcp resume");
+    said.err("copy ended early: batch 1 of 3 failed: its only host did").err("resume with: mcp resume");
     fs::create_dir(&place).unwrap();
     let said = fleet.mcp(&["resume"]).code(0).err("resume copy of ").err(": 3 of 3 left").err("in 3 batches");
     said_of_copy(said, "1 copied · 2 unchanged");

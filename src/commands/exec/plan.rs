@@ -150,7 +150,10 @@ pub(super) fn carry_out(
         (Exit::Failed, Some(code)) if plan.propagate => Exit::Command(code),
         (exit, _) => exit,
     };
-    let report = run.end(exit, went, cancel.is_draining() && !ui.reader_left());
+    let interrupted = cancel.is_draining() && !ui.reader_left();
+    // As with a change: who asked for an end hears of it, also when all that was begun went well.
+    let exit = if interrupted { exit.or(Exit::Interrupted) } else { exit };
+    let report = run.end(exit, went, interrupted);
     if !ui.reader_left() {
         ui.exec_recap(&summary, begin.elapsed(), &report);
     }

@@ -86,7 +86,7 @@ fn below_the_limit_all_batches_are_attempted_and_nothing_is_said_to_have_ended_e
 fn without_a_limit_a_batch_that_failed_as_a_whole_ends_the_run() {
     let (letters, why, _) = run(&rolling(Some("2"), None), 2, 6, &[1, 2, 3]);
     assert_eq!(letters, "yfffhh");
-    assert_eq!(why.unwrap(), "all of its 2 hosts failed in batch 2 of 3");
+    assert_eq!(why.unwrap(), "batch 2 of 3 failed: all of its 2 hosts did");
     assert_eq!(run(&rolling(Some("1"), None), 1, 3, &[1]).0, "yfh");
 }
 
