@@ -60,7 +60,7 @@ pub(super) fn judge(
         // whether it was started again since: the two clocks need not agree.
         Decision::Stop => container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
             who: context.actor.clone(),
-            at: container.and_then(|c| c.finished_at).unwrap_or(now),
+            at: after_start(container, container.and_then(|c| c.finished_at).unwrap_or(now)),
         }),
         d if d.applies_registered() => None,
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
@@ -185,7 +185,11 @@ pub(super) fn settled_or(
 /// The mark of a stop that the host goes on with. Its time is past the container's start even when the host's clock is ahead of this
 /// one's, or its end would be taken for a crash.
 pub(super) fn stop_under_way(context: &Context<'_>, container: Option<&Container>) -> StoppedBy {
-    let now = Timestamp::now();
-    let after_start = container.and_then(|c| c.started_at?.checked_add(SignedDuration::from_millis(1)).ok());
-    StoppedBy { who: context.actor.clone(), at: after_start.map_or(now, |start| start.max(now)) }
+    StoppedBy { who: context.actor.clone(), at: after_start(container, Timestamp::now()) }
+}
+
+/// `at`, or just past the container's start when that is later: a stop between two restarts may meet a start that never came to an end.
+fn after_start(container: Option<&Container>, at: Timestamp) -> Timestamp {
+    let start = container.and_then(|c| c.started_at?.checked_add(SignedDuration::from_millis(1)).ok());
+    start.map_or(at, |start| start.max(at))
 }
