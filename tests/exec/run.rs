@@ -1,4 +1,8 @@
-use std::{fs, io::Write, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
@@ -227,9 +231,12 @@ fn an_interrupt_kills_what_runs_and_begins_no_more() {
     let mark = unique();
     let mut command =
         fleet.command(&["exec", "h-[0001:0002]", "--forks", "1", "--json", "--", &format!("sleep {mark}")]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the command runs", || is_running(&mark));
     kill("-INT", &child.id().to_string());
+    // Two that are pending at once are one: the second is sent when the first was heard.
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("interrupted")));
     kill("-INT", &child.id().to_string());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
