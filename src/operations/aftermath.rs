@@ -74,8 +74,11 @@ impl Attempt {
 
     /// A command that asks an engine whom it was told to signal since this attempt was begun. It ends within five seconds, also on
     /// engines that know no such question and would wait for what comes; then its exit code is that of a signal.
-    pub(super) fn signalled(&self, host: &Host) -> String {
-        let events = say(&command::signalled_since(self.begun.elapsed().as_secs() + 1), host);
+    /// `waits` is how long it may be put off on purpose: the engine counts back from when it is asked, not from when this is written.
+    pub(super) fn signalled(&self, host: &Host, waits: Duration) -> String {
+        // Signals of before are told apart by the container's own start.
+        let since = self.begun.elapsed() + LOOK_ALLOWED + AT_ONCE + waits;
+        let events = say(&command::signalled_since(since.as_secs() + 1), host);
         format!(
             "{{ {events} & mcp_p=$!; ( sleep 5; kill $mcp_p ) >/dev/null 2>&1 & mcp_w=$!; wait $mcp_p; mcp_c=$?; kill $mcp_w; exit $mcp_c; }} 2>/dev/null"
         )

@@ -135,7 +135,7 @@ impl Work<'_> {
                     let logs = plan::last_words(script, host, &started);
                     // Asked after the look, so that a stop that was over by then has shown its effect.
                     let look = plan::look(script, host, self.registered);
-                    Ids { logs, health, look, signalled: script.run(&attempt.signalled(host)) }
+                    Ids { logs, health, look, signalled: script.run(&attempt.signalled(host, waits)) }
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
             is_first = false;
