@@ -2,12 +2,12 @@
 //!
 //! Boundary: argv and signals; wires the real transport. Next: `commands`, one file per verb.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::{
-    commands::{App, Command},
+    commands::{App, Background, Command, Interrupts},
     error::{CommandError, Exit},
     render::{Format, Ui},
 };
@@ -74,9 +74,23 @@ pub struct Global {
     /// No colour, as with NO_COLOR
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// How long a session is kept for the next run after its last use; 0 keeps and uses none [default: that of the host's entry,
+    /// else 60s]
+    #[arg(long, global = true, value_name = "TIME", env = "MCP_PERSIST", hide_env_values = true, value_parser = parse_duration)]
+    pub persist: Option<Duration>,
+    /// The same as --persist 0
+    #[arg(long, global = true)]
+    pub no_persist: bool,
     /// Ask once for a password for hosts that take no key
     #[arg(long, global = true)]
     pub ask_pass: bool,
+}
+
+impl Global {
+    /// How long sessions are kept, where the command line or the environment says so.
+    fn persist(&self) -> Option<Duration> {
+        if self.no_persist { Some(Duration::ZERO) } else { self.persist }
+    }
 }
 
 /// Reads `30`, `1.5s`, `500ms`, `2m` or `1h`.
@@ -121,8 +135,13 @@ pub fn main() -> ExitCode {
         }
     };
     let format = if global.json { Format::Json } else { global.output };
+    let interrupts = Arc::new(Interrupts::default());
+    let persist = global.persist();
+    let keeps = command.keeps_sessions() && persist != Some(Duration::ZERO);
+    // Before anything else, while there is one thread.
+    let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
     let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);
-    let mut app = App::new(global);
+    let mut app = App::new(global, Arc::clone(&interrupts), background.as_ref().map(Background::keep));
     let exit = command.run(&mut app, &mut ui).unwrap_or_else(|error: CommandError| {
         ui.error(&error);
         error.exit
@@ -135,7 +154,11 @@ pub fn main() -> ExitCode {
         }
         None => exit,
     };
-    ExitCode::from(exit.code())
+    drop((app, ui));
+    match background {
+        Some(background) => background.finish(exit.code(), &interrupts),
+        None => ExitCode::from(exit.code()),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod add;
 mod app;
+mod background;
 mod change;
 mod check;
 mod completions;
@@ -15,6 +16,7 @@ mod get;
 mod history;
 mod hosts;
 mod init;
+mod interrupts;
 mod list;
 mod log;
 mod man;
@@ -24,10 +26,13 @@ pub mod restart;
 mod resume;
 mod rolling;
 mod selection;
+mod sessions;
 mod start;
 mod stop;
 
-pub use app::{App, Interrupt};
+pub use app::App;
+pub use background::Background;
+pub use interrupts::{Interrupt, Interrupts};
 
 use crate::{
     error::{CommandError, Exit},
@@ -55,6 +60,7 @@ pub enum Command {
     Remove(remove::RemoveArgs),
     Edit(edit::EditArgs),
     Hosts(hosts::HostsArgs),
+    Sessions(sessions::SessionsArgs),
     Check(check::CheckArgs),
     Init(init::InitArgs),
     Doctor(doctor::DoctorArgs),
@@ -63,6 +69,19 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it may use sessions of earlier runs and leave its own. Who asks whether a host can be reached wants to see it done.
+    #[must_use]
+    pub fn keeps_sessions(&self) -> bool {
+        match self {
+            Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Resume(_) | Self::List(_) | Self::Get(_) => true,
+            Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) => true,
+            Self::History(_) | Self::Add(_) | Self::Edit(_) | Self::Hosts(_) | Self::Sessions(_) | Self::Check(_) => {
+                false
+            }
+            Self::Init(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+
     /// Runs it.
     ///
     /// # Errors
@@ -83,6 +102,7 @@ impl Command {
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),
             Self::Hosts(args) => hosts::run(app, ui, args),
+            Self::Sessions(args) => sessions::run(ui, args),
             Self::Check(args) => check::run(app, ui, args),
             Self::Init(args) => init::run(app, ui, args),
             Self::Doctor(args) => doctor::run(app, ui, args),

@@ -25,6 +25,7 @@ mod report;
 pub mod resume;
 pub mod run;
 pub mod select;
+pub mod sessions;
 pub mod stream;
 pub mod trouble;
 pub mod trust;

@@ -17,6 +17,8 @@ mod rolling;
 mod run;
 #[path = "support/said.rs"]
 mod said;
+#[path = "exec/sessions.rs"]
+mod sessions;
 #[allow(dead_code, reason = "another test binary uses the rest")]
 #[path = "transport/sshd.rs"]
 mod sshd;

@@ -67,7 +67,12 @@ impl Place {
     /// `mcp` of a user called ana, who has nothing but this place.
     fn mcp(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp"));
-        command.env_clear().env("HOME", self.path("home")).env("USER", "ana").env("COLUMNS", "400");
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("USER", "ana")
+            .env("COLUMNS", "400")
+            .env("MCP_PERSIST", "0");
         command.env("PATH", std::env::var_os("PATH").unwrap()).current_dir(self.path("here")).args(arguments);
         command
     }

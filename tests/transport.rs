@@ -19,6 +19,8 @@ mod host_certificates;
 mod host_keys;
 #[path = "transport/jump.rs"]
 mod jump;
+#[path = "transport/kept.rs"]
+mod kept;
 #[path = "transport/local.rs"]
 mod local;
 #[path = "transport/pipe.rs"]

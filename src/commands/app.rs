@@ -9,6 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use super::{Interrupt, interrupts::Interrupts};
 use crate::{
     cli::Global,
     config::{
@@ -20,35 +21,29 @@ use crate::{
     error::CommandError,
     fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
     operations::{Context, registered},
-    render::{Ui, interrupted, suspended},
+    render::{Ui, suspended},
     transport::{
         Cancel, Connectors,
         local::LocalConnector,
-        ssh::{SshConnector, SshOptions},
+        ssh::{SshConnector, SshOptions, kept::Keep},
     },
 };
-
-/// What the first Ctrl-C does to work that runs; a second one always ends it at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interrupt {
-    /// It may finish, each host by its own deadline: a change should not be left half done.
-    Drains,
-    /// It ends: nothing is lost by not looking any longer.
-    Ends,
-}
 
 /// What a command runs in.
 pub struct App {
     /// The global flags.
     pub global: Global,
     cancel: OnceLock<Arc<Cancel>>,
+    interrupts: Arc<Interrupts>,
+    keep: Option<Keep>,
 }
 
 impl App {
-    /// An application with these flags. Nothing is read or started yet.
+    /// An application with these flags. Nothing is read or started yet. With `keep`, sessions are taken from earlier runs and left
+    /// for later ones.
     #[must_use]
-    pub fn new(global: Global) -> Self {
-        Self { global, cancel: OnceLock::new() }
+    pub fn new(global: Global, interrupts: Arc<Interrupts>, keep: Option<Keep>) -> Self {
+        Self { global, cancel: OnceLock::new(), interrupts, keep }
     }
 
     /// Finds the workspace.
@@ -135,7 +130,8 @@ impl App {
         body: impl FnOnce(&Context<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let cancel = self.cancel(interrupt);
-        let connector = Connectors { local: LocalConnector, ssh: SshConnector::new(ssh_options(self.global.ask_pass)) };
+        let options = SshOptions { keep: self.keep.clone(), ..ssh_options(self.global.ask_pass) };
+        let connector = Connectors { local: LocalConnector, ssh: SshConnector::new(options) };
         let context = Context {
             workspace,
             inventory: &loaded.inventory,
@@ -158,30 +154,10 @@ impl App {
     pub fn cancel(&self, interrupt: Interrupt) -> Arc<Cancel> {
         Arc::clone(self.cancel.get_or_init(|| {
             let cancel = Arc::new(Cancel::new());
-            catch_signals(Arc::clone(&cancel), interrupt);
+            self.interrupts.fire(Arc::clone(&cancel), interrupt);
             cancel
         }))
     }
-}
-
-fn catch_signals(cancel: Arc<Cancel>, interrupt: Interrupt) {
-    use signal_hook::{consts, iterator::Signals};
-    let Ok(mut signals) = Signals::new([consts::SIGINT, consts::SIGTERM, consts::SIGHUP]) else { return };
-    std::thread::spawn(move || {
-        let mut forever = signals.forever();
-        if forever.next().is_none() {
-            return;
-        }
-        if interrupt == Interrupt::Ends {
-            cancel.abandon();
-            return;
-        }
-        cancel.drain();
-        interrupted();
-        if forever.next().is_some() {
-            cancel.abandon();
-        }
-    });
 }
 
 /// Who acts, for the record: the user who typed it, on this machine.

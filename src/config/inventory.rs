@@ -27,10 +27,7 @@ use super::{
     walk::{Fields, Walk},
     yaml::Node,
 };
-use crate::domain::{Connection, Docker, GroupName, Host, HostName};
-
-/// Deadline of connecting where nothing else is said, in seconds.
-const CONNECT_TIMEOUT: u64 = 10;
+use crate::domain::{Connection, GroupName, Host, HostName};
 
 /// What relative values are resolved against.
 #[derive(Debug, Clone)]
@@ -117,15 +114,7 @@ impl Inventory {
     /// What there is without a `hosts.yaml`: this machine, as `localhost`, by a local shell.
     #[must_use]
     pub fn implicit_localhost() -> Self {
-        let hosts = HostName::new("localhost").map(|name| Host {
-            name,
-            connection: Connection::Local,
-            docker: Docker::default(),
-            env: Default::default(),
-            groups: Vec::new(),
-            connect_timeout: std::time::Duration::from_secs(CONNECT_TIMEOUT),
-            timeout: None,
-        });
+        let hosts = HostName::new("localhost").map(|name| Host::new(name, Connection::Local));
         Self { implicit: true, ..Self::new(hosts.into_iter().collect(), Vec::new()) }
     }
 

@@ -182,8 +182,17 @@ impl<'a> Walk<'a> {
 
     /// Whole seconds, or a number with `ms`, `s`, `m` or `h`.
     pub(crate) fn duration(&mut self, at: &At) -> Option<Duration> {
+        self.time(at, |time| !time.is_zero())
+    }
+
+    /// A duration, or `0` for none of it.
+    pub(crate) fn duration_or_zero(&mut self, at: &At) -> Option<Duration> {
+        self.time(at, |_| true)
+    }
+
+    fn time(&mut self, at: &At, is_allowed: impl Fn(Duration) -> bool) -> Option<Duration> {
         let parsed = match &at.node.value {
-            Value::Scalar(scalar) => duration(&scalar.text),
+            Value::Scalar(scalar) => duration(&scalar.text).filter(|time| is_allowed(*time)),
             _ => None,
         };
         if parsed.is_none() {
@@ -279,7 +288,7 @@ fn duration(text: &str) -> Option<Duration> {
         "h" => Duration::from_secs(number.checked_mul(3600)?),
         _ => return None,
     };
-    (!time.is_zero() && time <= LONGEST).then_some(time)
+    (time <= LONGEST).then_some(time)
 }
 
 /// What a node is, for "found …". Not for values that may be secret.

@@ -23,6 +23,28 @@ pub struct Host {
     pub connect_timeout: Duration,
     /// Deadline of one exec; `None` takes the command's own default.
     pub timeout: Option<Duration>,
+    /// How long its session is kept for the next run after its last use; zero for not at all, `None` takes the default.
+    pub persist: Option<Duration>,
+}
+
+impl Host {
+    /// Deadline of connecting unless something else is said.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A host called `name` that is reached by `connection`, with the defaults for everything else.
+    #[must_use]
+    pub fn new(name: HostName, connection: Connection) -> Self {
+        Self {
+            name,
+            connection,
+            docker: Docker::default(),
+            env: BTreeMap::new(),
+            groups: Vec::new(),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            timeout: None,
+            persist: None,
+        }
+    }
 }
 
 /// How commands get to a host.

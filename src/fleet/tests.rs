@@ -1,30 +1,19 @@
 //! The engine against a connector that is all in memory.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use super::*;
 use crate::{
-    domain::{Connection, Docker},
+    domain::Connection,
     transport::{End, Limits, Output, Remote, ShellScript, Stream, TransportErrorKind, script::Script},
 };
 
 fn host(name: &str) -> Host {
-    Host {
-        name: HostName::new(name).unwrap(),
-        connection: Connection::Local,
-        docker: Docker::default(),
-        env: BTreeMap::new(),
-        groups: vec![],
-        connect_timeout: Duration::from_secs(1),
-        timeout: None,
-    }
+    Host { connect_timeout: Duration::from_secs(1), ..Host::new(HostName::new(name).unwrap(), Connection::Local) }
 }
 
 struct Fake {

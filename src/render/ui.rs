@@ -176,3 +176,10 @@ impl Ui {
         }
     }
 }
+/// Writes out what is still in the buffer of standard output.
+///
+/// # Errors
+/// It cannot be written.
+pub fn flush() -> std::io::Result<()> {
+    std::io::Write::flush(&mut std::io::stdout())
+}

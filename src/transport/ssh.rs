@@ -1,7 +1,8 @@
 //! Connects to hosts over SSH, through libssh2 (the `ssh2` crate).
 //!
-//! Boundary: one session per connect and no pooling; what it runs is the caller's. libssh2 stays inside this module.
-//! The road: `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) → `host_key` → `auth` with `keys` → `exec` with `command`.
+//! Boundary: one session per connect; what it runs is the caller's. libssh2 stays inside this module.
+//! The road: `kept` (a session of an earlier run) or else `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) →
+//! `host_key` → `auth` with `keys`; then `exec` with `command`, over a `link`.
 
 mod agent_relay;
 mod algorithms;
@@ -9,15 +10,18 @@ mod auth;
 mod certificate;
 mod command;
 mod dial;
+mod direct;
 mod exec;
 mod expect;
 mod gate;
 mod host_key;
 mod jump;
+pub mod kept;
 mod keys;
 mod known_files;
 mod known_hosts;
 mod known_lines;
+mod link;
 mod socket;
 mod wire;
 
@@ -35,10 +39,12 @@ use zeroize::Zeroizing;
 pub use self::expect::Expectations;
 use self::{
     auth::{Credentials, Login},
+    direct::DirectLink,
     exec::SshRemote,
     gate::{Gate, Permit},
     host_key::HostKeys,
     jump::Jumps,
+    kept::{Keep, Key, Place, attach},
     keys::KeyRing,
     socket::Socket,
     wire::Wire,
@@ -66,6 +72,8 @@ pub struct SshOptions {
     pub passphrase: Option<PassphrasePrompt>,
     /// Called once per run, when no key was accepted; `None` without `--ask-pass`.
     pub password: Option<PasswordPrompt>,
+    /// Where sessions of earlier runs are found and this run's are left; `None` does neither.
+    pub keep: Option<Keep>,
 }
 
 impl SshOptions {
@@ -73,7 +81,7 @@ impl SshOptions {
     #[must_use]
     pub fn from_environment() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { home: path("HOME"), agent: path("SSH_AUTH_SOCK"), passphrase: None, password: None }
+        Self { home: path("HOME"), agent: path("SSH_AUTH_SOCK"), ..Self::default() }
     }
 }
 
@@ -81,6 +89,7 @@ impl SshOptions {
 #[derive(Debug, Default)]
 pub struct Counts {
     sessions: AtomicUsize,
+    reused: AtomicUsize,
     execs: AtomicUsize,
     decryptions: AtomicUsize,
 }
@@ -90,6 +99,12 @@ impl Counts {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Kept sessions of earlier runs that were used.
+    #[must_use]
+    pub fn reused(&self) -> usize {
+        self.reused.load(Ordering::Relaxed)
     }
 
     /// Scripts that were run or streamed.
@@ -108,6 +123,8 @@ impl Counts {
 /// Opens SSH sessions. Keys and known hosts are read once and shared by all workers of a run.
 pub struct SshConnector {
     core: Arc<Core>,
+    home: Option<PathBuf>,
+    keep: Option<Keep>,
 }
 
 /// What all sessions of a run share, those of jump hosts included.
@@ -131,12 +148,12 @@ impl SshConnector {
                 ask_pass: options.password,
                 password: OnceLock::new(),
             },
-            host_keys: HostKeys::new(options.home),
+            host_keys: HostKeys::new(options.home.clone()),
             counts,
             gate: Gate::default(),
             jumps: Jumps::default(),
         };
-        Self { core: Arc::new(core) }
+        Self { core: Arc::new(core), home: options.home, keep: options.keep }
     }
 
     /// What was done so far, for `--verbose` and for tests.
@@ -146,19 +163,51 @@ impl SshConnector {
     }
 }
 
+impl SshConnector {
+    /// Where a session with `host` is found and goes; `None` when none is kept.
+    fn place(&self, host: &Host, endpoint: &SshEndpoint) -> Option<Place> {
+        let keep = self.keep.as_ref()?;
+        let persist = keep.persist(host);
+        let key = || Key::new(endpoint, self.home.as_deref(), self.core.credentials.agent.as_deref());
+        let jump = endpoint.jump.iter().map(|jump| jump.name.clone()).collect();
+        let target = format!("{}@{}", endpoint.user, target(endpoint));
+        (!persist.is_zero()).then(|| Place::new(keep, key(), host.name.as_str(), target, jump, persist))
+    }
+}
+
 impl Drop for SshConnector {
     fn drop(&mut self) {
-        // The jump hosts' threads hold the core, so they have to be told.
-        self.core.jumps.close();
+        let credentials = &self.core.credentials;
+        // Who is let in by a password is asked for it each time.
+        if let (Some(keep), Some(Some(_))) = (&self.keep, credentials.password.get()) {
+            keep.pool.clear();
+        }
+        // What a keeper holds needs no key any more.
+        credentials.ring.forget();
+        // The jump hosts' threads hold the core, so they have to be told; tunnels that are kept need them.
+        if !self.keep.as_ref().is_some_and(|keep| keep.pool.has_tunnels()) {
+            self.core.jumps.close();
+        }
     }
 }
 
 impl Connector for SshConnector {
     fn connect(&self, host: &Host, limits: &Limits<'_>) -> Result<Box<dyn Remote>, TransportError> {
-        let wire = self.core.connect(endpoint_of(host)?, limits)?;
-        // Due only when a loop asks for it: see `exec`.
+        let endpoint = endpoint_of(host)?;
+        let counts = Arc::clone(&self.core.counts);
+        let place = self.place(host, endpoint);
+        if let (Some(keep), Some(place)) = (&self.keep, &place) {
+            (limits.phase)(Phase::Exec);
+            let accepts = |key: &[u8]| self.core.host_keys.accepts(key, endpoint);
+            if let Some(link) = attach(&keep.directory, place.key(), limits, accepts) {
+                counts.reused.fetch_add(1, Ordering::Relaxed);
+                return Ok(Box::new(SshRemote::new(link, counts)));
+            }
+        }
+        let wire = self.core.connect(endpoint, limits)?;
+        // Due only when a loop asks for it: see `direct`.
         wire.session.set_keepalive(true, u32::try_from(wire::KEEPALIVE.as_secs()).unwrap_or(u32::MAX));
-        Ok(Box::new(SshRemote::new(wire, Arc::clone(&self.core.counts))))
+        Ok(Box::new(SshRemote::new(DirectLink::new(wire, place), counts)))
     }
 
     fn scan(&self, host: &Host, limits: &Limits<'_>) -> Result<ShownKey, TransportError> {

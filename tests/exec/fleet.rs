@@ -34,7 +34,11 @@ impl Fleet {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp"));
         command.args(arguments).current_dir(&self.workspace).env("MCP_DIR", &self.workspace);
-        command.env("HOME", self.sshd.path("home")).env_remove("SSH_AUTH_SOCK").env("NO_COLOR", "1");
+        command
+            .env("HOME", self.sshd.path("home"))
+            .env_remove("SSH_AUTH_SOCK")
+            .env("NO_COLOR", "1")
+            .env("MCP_PERSIST", "0");
         command
     }
 

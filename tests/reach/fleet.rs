@@ -41,7 +41,7 @@ impl Fleet {
 
     pub(crate) fn mcp(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp"));
-        command.current_dir(self.path()).env("HOME", self.path()).env_remove("SSH_AUTH_SOCK");
+        command.current_dir(self.path()).env("HOME", self.path()).env_remove("SSH_AUTH_SOCK").env("MCP_PERSIST", "0");
         command.arg("--dir").arg(self.path()).args(arguments);
         command
     }

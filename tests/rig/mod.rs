@@ -123,6 +123,8 @@ impl Rig {
     pub fn mcp(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp"));
         command.env_clear().env("LANG", "C.UTF-8").env("HOME", self.directory.join("nobody")).stdin(Stdio::null());
+        // A session that one test leaves must not be another's.
+        command.env("MCP_PERSIST", "0");
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }

@@ -17,29 +17,35 @@ use crate::sshd::{
 #[test]
 fn exit_codes_and_both_streams_come_back_as_they_were() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    for (text, code) in [("true", 0), ("false", 1), ("exit 255", 255), ("no-such-command-here 2>/dev/null", 127)] {
-        assert_eq!(exec(&mut *remote, text).end, End::Exit(code), "{text}");
+    for mut remote in sshd.sessions() {
+        for (text, code) in [("true", 0), ("false", 1), ("exit 255", 255), ("no-such-command-here 2>/dev/null", 127)] {
+            assert_eq!(exec(&mut *remote, text).end, End::Exit(code), "{text}");
+        }
+        let output = exec(&mut *remote, "echo out; echo err >&2; cat");
+        assert_eq!((&*output.stdout, &*output.stderr), (&b"out\n"[..], &b"err\n"[..]));
+        assert_eq!((output.truncated, output.end), (false, End::Exit(0)));
     }
-    let output = exec(&mut *remote, "echo out; echo err >&2; cat");
-    assert_eq!((&*output.stdout, &*output.stderr), (&b"out\n"[..], &b"err\n"[..]));
-    assert_eq!((output.truncated, output.end), (false, End::Exit(0)));
 }
 
 #[test]
 fn a_script_killed_by_a_signal_is_no_success() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    assert_eq!(exec(&mut *remote, "kill -9 $$").end, End::Signal("KILL".to_owned()));
-    assert_eq!(exec(&mut *remote, "sh -c 'kill -9 $$'").end, End::Exit(137));
+    for mut remote in sshd.sessions() {
+        assert_eq!(exec(&mut *remote, "kill -9 $$").end, End::Signal("KILL".to_owned()));
+        assert_eq!(exec(&mut *remote, "sh -c 'kill -9 $$'").end, End::Exit(137));
+    }
 }
 
 #[test]
 fn a_closed_channel_without_a_word_is_no_success() {
     let sshd = Sshd::with(&["ed25519"], "ForceCommand true");
-    assert_eq!(exec(&mut *sshd.connect(), "echo hello").end, End::Unsaid);
+    for mut remote in sshd.sessions() {
+        assert_eq!(exec(&mut *remote, "echo hello").end, End::Unsaid);
+    }
     let sshd = Sshd::with(&["ed25519"], "ForceCommand exit 3");
-    assert_eq!(exec(&mut *sshd.connect(), "echo hello").end, End::Exit(3));
+    for mut remote in sshd.sessions() {
+        assert_eq!(exec(&mut *remote, "echo hello").end, End::Exit(3));
+    }
 }
 
 #[test]
@@ -56,66 +62,71 @@ fn one_session_serves_many_scripts() {
 #[test]
 fn sensitive_and_long_scripts_arrive_whole_and_stay_out_of_the_process_list() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let text = "tr '\\0' ' ' </proc/$$/cmdline; echo; v='s3cret value'; echo \"${#v}\"; cat; exit 4";
-    let cancel = Cancel::new();
-    let limits = Limits::new(AMPLE, &cancel, &|_| {});
-    let output = remote.exec(&ShellScript { text: text.to_owned(), sensitive: true }, &limits).unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(!stdout.contains("s3cret") && stdout.ends_with("\n12\n"), "{stdout}");
-    assert_eq!(output.end, End::Exit(4));
-    let long = format!("wc -c <<'EOF'\n{}\nEOF", "x".repeat(3_000_000));
-    assert_eq!(exec(&mut *remote, &long).stdout, b"3000001\n");
+    for mut remote in sshd.sessions() {
+        let text = "tr '\\0' ' ' </proc/$$/cmdline; echo; v='s3cret value'; echo \"${#v}\"; cat; exit 4";
+        let cancel = Cancel::new();
+        let limits = Limits::new(AMPLE, &cancel, &|_| {});
+        let output = remote.exec(&ShellScript { text: text.to_owned(), sensitive: true }, &limits).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(!stdout.contains("s3cret") && stdout.ends_with("\n12\n"), "{stdout}");
+        assert_eq!(output.end, End::Exit(4));
+        let long = format!("wc -c <<'EOF'\n{}\nEOF", "x".repeat(3_000_000));
+        assert_eq!(exec(&mut *remote, &long).stdout, b"3000001\n");
+    }
 }
 
 #[test]
 fn a_flood_on_both_streams_is_drained_and_bounded() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let flood = "head -c 52428800 /dev/zero >&2 & head -c 52428800 /dev/zero; wait; exit 7";
-    let output = exec(&mut *remote, flood);
-    assert_eq!((output.stdout.len(), output.stderr.len()), (OUTPUT_LIMIT, OUTPUT_LIMIT));
-    assert!(output.truncated);
-    assert_eq!(output.end, End::Exit(7));
-    let one_after_the_other = "head -c 52428800 /dev/zero >&2; head -c 52428800 /dev/zero";
-    assert_eq!(exec(&mut *remote, one_after_the_other).end, End::Exit(0));
+    for mut remote in sshd.sessions() {
+        let flood = "head -c 52428800 /dev/zero >&2 & head -c 52428800 /dev/zero; wait; exit 7";
+        let output = exec(&mut *remote, flood);
+        assert_eq!((output.stdout.len(), output.stderr.len()), (OUTPUT_LIMIT, OUTPUT_LIMIT));
+        assert!(output.truncated);
+        assert_eq!(output.end, End::Exit(7));
+        let one_after_the_other = "head -c 52428800 /dev/zero >&2; head -c 52428800 /dev/zero";
+        assert_eq!(exec(&mut *remote, one_after_the_other).end, End::Exit(0));
+    }
 }
 
 #[test]
 fn a_session_killed_in_the_middle_is_lost_and_not_successful() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    // The parent of the exec'd shell is sshd's process for this session.
-    let error = exec_within(&mut *remote, "echo partial; kill -9 $PPID; sleep 30", AMPLE).unwrap_err();
-    assert!(matches!(*error.kind, TransportErrorKind::Lost(_)), "{error:?}");
-    assert_eq!(error.phase, Phase::Exec);
-    let start = Instant::now();
-    assert!(exec_within(&mut *remote, "true", AMPLE).is_err());
-    drop(remote);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    for mut remote in sshd.sessions() {
+        // The parent of the exec'd shell is sshd's process for this session.
+        let error = exec_within(&mut *remote, "echo partial; kill -9 $PPID; sleep 30", AMPLE).unwrap_err();
+        assert!(matches!(*error.kind, TransportErrorKind::Lost(_)), "{error:?}");
+        assert_eq!(error.phase, Phase::Exec);
+        let start = Instant::now();
+        assert!(exec_within(&mut *remote, "true", AMPLE).is_err());
+        drop(remote);
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[test]
 fn a_stopped_sshd_runs_into_the_deadline_and_closing_does_not_wait_for_it() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let pid = String::from_utf8(exec(&mut *remote, "echo $PPID").stdout).unwrap().trim().to_owned();
-    let error = exec_within(&mut *remote, "kill -STOP $PPID; sleep 20", Duration::from_secs(2)).unwrap_err();
-    let start = Instant::now();
-    drop(remote);
-    assert!(start.elapsed() < Duration::from_secs(1));
-    kill("-CONT", &pid);
-    assert!(matches!(*error.kind, TransportErrorKind::Timeout { phase: Phase::Exec, .. }), "{error:?}");
+    for mut remote in sshd.sessions() {
+        let pid = String::from_utf8(exec(&mut *remote, "echo $PPID").stdout).unwrap().trim().to_owned();
+        let error = exec_within(&mut *remote, "kill -STOP $PPID; sleep 20", Duration::from_secs(2)).unwrap_err();
+        let start = Instant::now();
+        drop(remote);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        kill("-CONT", &pid);
+        assert!(matches!(*error.kind, TransportErrorKind::Timeout { phase: Phase::Exec, .. }), "{error:?}");
+    }
 }
 
 #[test]
 fn a_script_that_trickles_output_ends_at_its_deadline() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let start = Instant::now();
-    let error = exec_within(&mut *remote, "while echo x; do sleep 0.05; done", Duration::from_secs(1)).unwrap_err();
-    assert!(matches!(*error.kind, TransportErrorKind::Timeout { phase: Phase::Exec, .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(10));
+    for mut remote in sshd.sessions() {
+        let start = Instant::now();
+        let error = exec_within(&mut *remote, "while echo x; do sleep 0.05; done", Duration::from_secs(1)).unwrap_err();
+        assert!(matches!(*error.kind, TransportErrorKind::Timeout { phase: Phase::Exec, .. }), "{error:?}");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
 }
 
 /// A server that accepts and then sends `byte` now and then, if any.
@@ -201,25 +212,26 @@ fn cancelled(connector: &SshConnector, sshd: &Sshd, run: &str) -> Duration {
 #[test]
 fn a_cancel_from_another_thread_ends_an_exec() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let cancel = Cancel::new();
-    let mark = unique();
-    std::thread::scope(|scope| {
-        let (cancel, mark) = (&cancel, &*mark);
-        let canceller = scope.spawn(move || {
-            wait_until("the command runs", || is_running(mark));
-            cancel.abandon();
-            Instant::now()
+    for mut remote in sshd.sessions() {
+        let cancel = Cancel::new();
+        let mark = unique();
+        std::thread::scope(|scope| {
+            let (cancel, mark) = (&cancel, &*mark);
+            let canceller = scope.spawn(move || {
+                wait_until("the command runs", || is_running(mark));
+                cancel.abandon();
+                Instant::now()
+            });
+            let limits = Limits::new(AMPLE, cancel, &|_| {});
+            let error = remote.exec(&script(&format!("trap '' HUP; exec sleep {mark}")), &limits).unwrap_err();
+            let ended = Instant::now();
+            assert!(matches!(*error.kind, TransportErrorKind::Cancelled), "{error:?}");
+            assert!(ended.duration_since(canceller.join().unwrap()) < Duration::from_secs(1));
         });
-        let limits = Limits::new(AMPLE, cancel, &|_| {});
-        let error = remote.exec(&script(&format!("trap '' HUP; exec sleep {mark}")), &limits).unwrap_err();
-        let ended = Instant::now();
-        assert!(matches!(*error.kind, TransportErrorKind::Cancelled), "{error:?}");
-        assert!(ended.duration_since(canceller.join().unwrap()) < Duration::from_secs(1));
-    });
-    // An exec's command outlives its connection.
-    for pid in pids_of(&mark) {
-        kill("-KILL", &pid.to_string());
+        // An exec's command outlives its connection.
+        for pid in pids_of(&mark) {
+            kill("-KILL", &pid.to_string());
+        }
     }
 }
 
@@ -255,44 +267,47 @@ fn follower(mark: &str) -> String {
 #[test]
 fn a_stream_hands_over_output_as_it_comes_and_says_how_it_ended() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let cancel = Cancel::new();
-    let limits = Limits::new(AMPLE, &cancel, &|_| {});
-    for (sensitive, size) in [(false, 0), (true, 0), (false, 100_000)] {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let text = format!("# {}\necho one; cat; echo two >&2; exit 9", "x".repeat(size));
-        let end = remote.stream(&ShellScript { text, sensitive }, &limits, &mut |stream, bytes| {
-            if stream == Stream::Stdout { &mut out } else { &mut err }.extend_from_slice(bytes);
-            true
-        });
-        assert_eq!((end.unwrap(), &*out, &*err), (End::Exit(9), &b"one\n"[..], &b"two\n"[..]));
+    for mut remote in sshd.sessions() {
+        let cancel = Cancel::new();
+        let limits = Limits::new(AMPLE, &cancel, &|_| {});
+        for (sensitive, size) in [(false, 0), (true, 0), (false, 100_000)] {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let text = format!("# {}\necho one; cat; echo two >&2; exit 9", "x".repeat(size));
+            let end = remote.stream(&ShellScript { text, sensitive }, &limits, &mut |stream, bytes| {
+                if stream == Stream::Stdout { &mut out } else { &mut err }.extend_from_slice(bytes);
+                true
+            });
+            assert_eq!((end.unwrap(), &*out, &*err), (End::Exit(9), &b"one\n"[..], &b"two\n"[..]));
+        }
     }
 }
 
 #[test]
 fn a_stream_outlives_the_deadline_of_its_start() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let cancel = Cancel::new();
-    let limits = Limits::new(Duration::from_secs(1), &cancel, &|_| {});
-    let end = remote.stream(&script("sleep 2; echo late"), &limits, &mut |_, _| true);
-    assert_eq!(end.unwrap(), End::Exit(0));
+    for mut remote in sshd.sessions() {
+        let cancel = Cancel::new();
+        let limits = Limits::new(Duration::from_secs(1), &cancel, &|_| {});
+        let end = remote.stream(&script("sleep 2; echo late"), &limits, &mut |_, _| true);
+        assert_eq!(end.unwrap(), End::Exit(0));
+    }
 }
 
 #[test]
 fn a_stream_that_is_stopped_leaves_no_process_and_a_usable_session() {
     let sshd = Sshd::start();
-    let mut remote = sshd.connect();
-    let mark = unique();
-    let cancel = Cancel::new();
-    let limits = Limits::new(AMPLE, &cancel, &|_| {});
-    let end = remote.stream(&script(&follower(&mark)), &limits, &mut |_, _| {
-        wait_until("the followers run", || is_running(&mark));
-        false
-    });
-    assert_eq!(end.unwrap(), End::Stopped);
-    wait_until("the followers are gone", || !is_running(&mark));
-    assert_eq!(exec(&mut *remote, "echo still").stdout, b"still\n");
+    for mut remote in sshd.sessions() {
+        let mark = unique();
+        let cancel = Cancel::new();
+        let limits = Limits::new(AMPLE, &cancel, &|_| {});
+        let end = remote.stream(&script(&follower(&mark)), &limits, &mut |_, _| {
+            wait_until("the followers run", || is_running(&mark));
+            false
+        });
+        assert_eq!(end.unwrap(), End::Stopped);
+        wait_until("the followers are gone", || !is_running(&mark));
+        assert_eq!(exec(&mut *remote, "echo still").stdout, b"still\n");
+    }
 }
 
 #[test]

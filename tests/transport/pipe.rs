@@ -14,9 +14,9 @@ fn local() -> Box<dyn Remote> {
     LocalConnector.connect(&host(endpoint), &Limits::new(AMPLE, &Cancel::new(), &|_| {})).unwrap()
 }
 
-/// Both ways to a host, by name.
-fn remotes(sshd: &Sshd) -> [(&'static str, Box<dyn Remote>); 2] {
-    [("ssh", sshd.connect()), ("local", local())]
+/// All ways to a host, by name.
+fn remotes(sshd: &Sshd) -> [(&'static str, Box<dyn Remote>); 3] {
+    [("ssh", sshd.connect()), ("kept ssh", sshd.kept()), ("local", local())]
 }
 
 struct Got {
@@ -107,8 +107,10 @@ fn the_deadline_takes_everything_the_command_started() {
             let error = remote.pipe(&script(&text), input, &limits, &mut |_, _| true).unwrap_err();
             assert!(matches!(*error.kind, TransportErrorKind::Timeout { phase: Phase::Exec, .. }), "{name} {error:?}");
             wait_until("the command is gone", || !is_running(&mark));
-            if name == "ssh" {
-                remote = sshd.connect();
+            match name {
+                "ssh" => remote = sshd.connect(),
+                "kept ssh" => remote = sshd.kept(),
+                _ => {}
             }
         }
     }
@@ -150,8 +152,10 @@ fn what_a_command_left_in_the_background_stays_and_holds_nobody_up() {
             let got = pipe(&mut *remote, &script(&format!("sleep {mark} {redirection} & echo begun")), None);
             assert_eq!((got.end, &*got.stdout), (End::Exit(0), &b"begun\n"[..]), "{name} {redirection}");
             // Whatever ends the connection must not end it.
-            if name == "ssh" {
-                remote = sshd.connect();
+            match name {
+                "ssh" => remote = sshd.connect(),
+                "kept ssh" => remote = sshd.kept(),
+                _ => {}
             }
             let pids = pids_of(&mark);
             assert_eq!(pids.len(), 1, "{name} {redirection}");

@@ -6,7 +6,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,10 @@ use mcp::{
     domain::{Connection, Docker, Host, HostName, SshEndpoint},
     transport::{
         Cancel, Connector, Limits, Output, Phase, Remote, ShellScript, TransportError,
-        ssh::{SshConnector, SshOptions},
+        ssh::{
+            SshConnector, SshOptions,
+            kept::{Directory, Keep, Keeper},
+        },
     },
 };
 use tempfile::TempDir;
@@ -117,6 +123,27 @@ impl Sshd {
         self.child.id()
     }
 
+    /// A session that another process might hold: a keeper's, that was left by an earlier run.
+    pub(crate) fn kept(&self) -> Box<dyn Remote> {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let runtime = self.path(&format!("runtime-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir(&runtime).unwrap();
+        let keep = Keep { directory: Directory::of_user(Some(&runtime)), persist: Some(AMPLE), pool: Arc::default() };
+        let options = SshOptions { keep: Some(keep.clone()), ..SshOptions::default() };
+        drop(connect(&SshConnector::new(options.clone()), self.endpoint()).unwrap());
+        let keeper = Keeper::new(&keep.directory, &keep.pool).unwrap().unwrap();
+        std::thread::spawn(move || keeper.run());
+        let connector = SshConnector::new(options);
+        let remote = connect(&connector, self.endpoint()).unwrap();
+        assert_eq!((connector.counts().reused(), connector.counts().sessions()), (1, 0));
+        remote
+    }
+
+    /// A session of this process, and one of a keeper.
+    pub(crate) fn sessions(&self) -> [Box<dyn Remote>; 2] {
+        [self.connect(), self.kept()]
+    }
+
     /// Connects as [`Sshd::endpoint`] says.
     pub(crate) fn connect(&self) -> Box<dyn Remote> {
         connect(&connector(), self.endpoint()).unwrap()
@@ -158,15 +185,8 @@ pub(crate) fn connector() -> SshConnector {
 }
 
 pub(crate) fn host(endpoint: SshEndpoint) -> Host {
-    Host {
-        name: HostName::new("target").unwrap(),
-        connection: Connection::Ssh(endpoint),
-        docker: Docker::Absent,
-        env: Default::default(),
-        groups: Vec::new(),
-        connect_timeout: AMPLE,
-        timeout: None,
-    }
+    let name = HostName::new("target").unwrap();
+    Host { docker: Docker::Absent, connect_timeout: AMPLE, ..Host::new(name, Connection::Ssh(endpoint)) }
 }
 
 pub(crate) fn connect(connector: &SshConnector, endpoint: SshEndpoint) -> Result<Box<dyn Remote>, TransportError> {

@@ -23,7 +23,7 @@ pub(super) struct Settings {
 }
 
 /// `mcp_` variables that are keys of `hosts.yaml` without the prefix.
-const OWN: [(&str, &str); 12] = [
+const OWN: [(&str, &str); 13] = [
     ("mcp_address", "address"),
     ("mcp_user", "user"),
     ("mcp_port", "port"),
@@ -34,6 +34,7 @@ const OWN: [(&str, &str); 12] = [
     ("mcp_env", "env"),
     ("mcp_connect_timeout", "connect_timeout"),
     ("mcp_timeout", "timeout"),
+    ("mcp_persist", "persist"),
     ("mcp_host_key", "host_key"),
     ("mcp_known_hosts", "known_hosts"),
 ];

@@ -5,13 +5,13 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{CONNECT_TIMEOUT, Context, load::RawHost, vars::Vars};
+use super::{Context, load::RawHost, vars::Vars};
 use crate::{
     config::{
         error::ConfigError,
         ssh_config::{Config, Hop, HostKeyChecking, Request, Settings},
     },
-    domain::{AgentChoice, Connection, HostKeyPolicy, JumpHost, SshEndpoint},
+    domain::{AgentChoice, Connection, Host, HostKeyPolicy, JumpHost, SshEndpoint},
 };
 
 /// Most jump hosts on the way to one host.
@@ -69,7 +69,7 @@ impl<'a> Connections<'a> {
     /// A host's connection, and the time it may take to connect.
     pub(super) fn of(&mut self, raw: &RawHost, vars: &Vars) -> Result<(Connection, Duration), Stop> {
         if vars.local == Some(true) {
-            return Ok((Connection::Local, vars.connect_timeout.unwrap_or(Duration::from_secs(CONNECT_TIMEOUT))));
+            return Ok((Connection::Local, vars.connect_timeout.unwrap_or(Host::CONNECT_TIMEOUT)));
         }
         let known = self.known(raw, vars, None);
         let given = vars.jump.as_ref().map(|jump| jump.iter().map(|(name, _)| named(name)).collect());
@@ -182,7 +182,7 @@ impl<'a> Connections<'a> {
         let connect_timeout = vars.and_then(|vars| vars.connect_timeout).unwrap_or_else(|| {
             // To OpenSSH 0 is no limit, and everything here has one.
             let said = settings.connect_timeout.map(u64::from).filter(|seconds| *seconds > 0);
-            Duration::from_secs(said.unwrap_or(CONNECT_TIMEOUT).min(LONGEST))
+            said.map_or(Host::CONNECT_TIMEOUT, |seconds| Duration::from_secs(seconds.min(LONGEST)))
         });
         let user = settings.user.clone().unwrap_or_else(|| self.context.user.clone());
         let endpoint = SshEndpoint {

@@ -5,11 +5,10 @@
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
-    time::Duration,
 };
 
 use super::{
-    CONNECT_TIMEOUT, Context, Inventory,
+    Context, Inventory,
     connect::{Connections, MOST_JUMPS, Stop},
     groups, vars,
     vars::Vars,
@@ -83,14 +82,14 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
         for (position, (host, vars)) in raw.hosts.iter().zip(&layered).enumerate() {
             let (connection, connect_timeout) = match connections.of(host, vars) {
                 Ok(connected) => connected,
-                Err(Stop::Refused(reason)) => (Connection::Refused(reason), Duration::from_secs(CONNECT_TIMEOUT)),
+                Err(Stop::Refused(reason)) => (Connection::Refused(reason), Host::CONNECT_TIMEOUT),
                 Err(Stop::TooMany) if vars.jump.is_some() => {
                     walk.error(&host.at, format!("more than {MOST_JUMPS} jump hosts on the way"));
                     break;
                 }
                 Err(Stop::TooMany) => {
                     let reason = format!("more than {MOST_JUMPS} jump hosts on the way; does a ProxyJump lead back?");
-                    (Connection::Refused(reason), Duration::from_secs(CONNECT_TIMEOUT))
+                    (Connection::Refused(reason), Host::CONNECT_TIMEOUT)
                 }
                 // One line of one file is wrong, whichever host it was found for.
                 Err(Stop::Broken(error)) => {
@@ -109,6 +108,7 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
                 groups,
                 connect_timeout,
                 timeout: vars.timeout,
+                persist: vars.persist,
             });
         }
     }

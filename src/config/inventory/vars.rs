@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Keys of [`Vars`]. `address` belongs to one host and is not among them.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "user",
     "port",
     "identity_file",
@@ -22,6 +22,7 @@ pub(super) const KEYS: [&str; 11] = [
     "env",
     "connect_timeout",
     "timeout",
+    "persist",
     "host_key",
     "known_hosts",
 ];
@@ -39,6 +40,7 @@ pub(super) struct Vars {
     pub(super) env: BTreeMap<String, String>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
+    pub(super) persist: Option<Duration>,
     pub(super) host_key: Option<HostKeyPolicy>,
     pub(super) known_hosts: Option<Vec<PathBuf>>,
 }
@@ -64,6 +66,7 @@ impl Vars {
             env: fields.get("env").map(|at| env(walk, &at)).unwrap_or_default(),
             connect_timeout: fields.get("connect_timeout").and_then(|at| walk.duration(&at)),
             timeout: fields.get("timeout").and_then(|at| walk.duration(&at)),
+            persist: fields.get("persist").and_then(|at| walk.duration_or_zero(&at)),
             host_key: fields
                 .get("host_key")
                 .and_then(|at| walk.word(&at, &["strict", "accept-new"]))
@@ -86,6 +89,7 @@ impl Vars {
         put(&mut self.docker, &nearer.docker);
         put(&mut self.connect_timeout, &nearer.connect_timeout);
         put(&mut self.timeout, &nearer.timeout);
+        put(&mut self.persist, &nearer.persist);
         put(&mut self.host_key, &nearer.host_key);
         put(&mut self.known_hosts, &nearer.known_hosts);
         self.env.extend(nearer.env.iter().map(|(name, value)| (name.clone(), value.clone())));

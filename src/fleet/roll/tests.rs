@@ -1,11 +1,11 @@
 //! Batches and limits, with tasks that connect to nobody.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::sync::Mutex;
 
 use super::*;
 use crate::{
-    domain::{Connection, Docker, HostName},
+    domain::{Connection, HostName},
     fleet::{Amount, Spread},
     transport::{Cancel, Connector, Limits, Remote, TransportError},
 };
@@ -19,17 +19,7 @@ impl Connector for Nobody {
 }
 
 fn hosts(count: usize) -> Vec<Host> {
-    (0..count)
-        .map(|n| Host {
-            name: HostName::new(format!("h{n}")).unwrap(),
-            connection: Connection::Local,
-            docker: Docker::default(),
-            env: BTreeMap::new(),
-            groups: vec![],
-            connect_timeout: Duration::from_secs(1),
-            timeout: None,
-        })
-        .collect()
+    (0..count).map(|n| Host::new(HostName::new(format!("h{n}")).unwrap(), Connection::Local)).collect()
 }
 
 /// What became of each host, in their order: `y` done, `f` failed, `h` halted, `n` not attempted; and why it was halted.

@@ -40,15 +40,8 @@ fn server(command: &str) -> Server {
 }
 
 fn host(docker: &str) -> Host {
-    Host {
-        name: HostName::new("edge-1").unwrap_or_else(|e| panic!("{e}")),
-        connection: Connection::Local,
-        docker: Docker::Words(docker.to_owned()),
-        env: Default::default(),
-        groups: vec![],
-        connect_timeout: Duration::from_secs(1),
-        timeout: None,
-    }
+    let name = HostName::new("edge-1").unwrap_or_else(|e| panic!("{e}"));
+    Host { docker: Docker::Words(docker.to_owned()), ..Host::new(name, Connection::Local) }
 }
 
 fn with_registered<T>(server: &Server, host: &Host, body: impl FnOnce(&Registered<'_>) -> T) -> T {

@@ -52,13 +52,9 @@ pub fn stages<'a>(hosts: &[&'a Host]) -> Vec<Vec<Subject<'a>>> {
             }
             let Some(name) = name_of(&jump.name) else { continue };
             let jump_host = Host {
-                name,
-                connection: Connection::Ssh(reached),
                 docker: Docker::Absent,
-                env: Default::default(),
-                groups: vec![],
                 connect_timeout: jump.connect_timeout,
-                timeout: None,
+                ..Host::new(name, Connection::Ssh(reached))
             };
             put(&mut stages, depth, Subject { host: Cow::Owned(jump_host), is_jump_host: true });
         }
@@ -104,15 +100,7 @@ mod tests {
     fn host(name: &str, way: &[&str]) -> Host {
         let endpoint =
             SshEndpoint { jump: way.iter().map(|name| jump(name)).collect(), ..SshEndpoint::new(name, "me") };
-        Host {
-            name: HostName::new(name).unwrap(),
-            connection: Connection::Ssh(endpoint),
-            docker: Docker::default(),
-            env: Default::default(),
-            groups: vec![],
-            connect_timeout: Duration::from_secs(1),
-            timeout: None,
-        }
+        Host::new(HostName::new(name).unwrap(), Connection::Ssh(endpoint))
     }
 
     fn names(hosts: &[&Host]) -> Vec<Vec<String>> {

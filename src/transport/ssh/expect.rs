@@ -89,24 +89,11 @@ fn names(words: &[&str], fingerprint: usize) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-    use std::time::Duration;
-
     use super::*;
-    use crate::{
-        domain::{Docker, HostName},
-        transport::Standing,
-    };
+    use crate::{domain::HostName, transport::Standing};
 
     fn host(name: &str, endpoint: SshEndpoint) -> Host {
-        Host {
-            name: HostName::new(name).unwrap(),
-            connection: Connection::Ssh(endpoint),
-            docker: Docker::default(),
-            env: Default::default(),
-            groups: vec![],
-            connect_timeout: Duration::from_secs(1),
-            timeout: None,
-        }
+        Host::new(HostName::new(name).unwrap(), Connection::Ssh(endpoint))
     }
 
     fn shown() -> ShownKey {

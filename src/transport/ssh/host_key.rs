@@ -98,6 +98,12 @@ impl HostKeys {
         }
     }
 
+    /// Whether a session that shows `blob` would be accepted without writing anything down.
+    pub(super) fn accepts(&self, blob: &[u8], endpoint: &SshEndpoint) -> bool {
+        let judged = self.judge_blob(blob, endpoint);
+        judged.is_ok_and(|judged| matches!(judged.standing, Standing::Known | Standing::Certified))
+    }
+
     /// The key the host has shown, with what is known of it, for people to look at.
     pub(super) fn shown(&self, session: &Session, endpoint: &SshEndpoint) -> Result<ShownKey, TransportError> {
         let Judged { key, standing } = self.judge(session, endpoint)?;
@@ -120,6 +126,10 @@ impl HostKeys {
             let kind = TransportErrorKind::Unsupported(format!("{} has shown no host key", target(endpoint)));
             return Err(TransportError::new(Phase::HostKey, kind));
         };
+        self.judge_blob(blob, endpoint)
+    }
+
+    fn judge_blob(&self, blob: &[u8], endpoint: &SshEndpoint) -> Result<Judged, TransportError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let judged = judge(&self.files.load(endpoint)?, endpoint, blob, now);
         algorithms::check_size(&endpoint.algorithms, &judged.key)?;

@@ -89,6 +89,11 @@ impl KeyRing {
         }
     }
 
+    /// Wipes all that was read.
+    pub(super) fn forget(&self) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The identity files to try: those configured, or else the default ones that exist.
     pub(super) fn paths(&self, configured: &[PathBuf]) -> Vec<PathBuf> {
         if !configured.is_empty() {
