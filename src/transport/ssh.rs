@@ -17,6 +17,7 @@ mod jump;
 mod keys;
 mod known_files;
 mod known_hosts;
+mod known_index;
 mod known_lines;
 mod socket;
 mod wire;

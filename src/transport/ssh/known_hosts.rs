@@ -4,7 +4,7 @@
 //! says nothing about plain keys; what it says about certificates is decided by `host_certificate`.
 //! Next: `known_files` reads and writes the files, `known_lines` makes and removes lines.
 
-use openssl::{base64, hash::MessageDigest, pkey::PKey, sign::Signer};
+use openssl::{base64, sha};
 
 use crate::domain::SshEndpoint;
 
@@ -33,7 +33,7 @@ pub(super) enum Marker {
 }
 
 /// What a host is looked up by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Lookup {
     /// The name of plain keys: alone on port 22 and for an alias, `[name]:port` otherwise.
     pub(super) name: String,
@@ -113,9 +113,18 @@ impl Entry {
         self.names_have(&lookup.name) || (self.marker != Marker::Plain && self.names_have(&lookup.bare))
     }
 
+    /// The names, in lower case, where they are written out; `None` where they are hashed or patterns.
+    pub(super) fn plain_names(&self) -> Option<&[String]> {
+        let is_plain = |name: &String| !name.contains(['*', '?', '!']);
+        match &self.names {
+            Names::Patterns(names) if names.iter().all(is_plain) => Some(names),
+            Names::Patterns(_) | Names::Hashed { .. } => None,
+        }
+    }
+
     fn names_have(&self, name: &str) -> bool {
         match &self.names {
-            Names::Hashed { salt, hash } => hmac_sha1(salt, name).is_some_and(|computed| computed == *hash),
+            Names::Hashed { salt, hash } => hmac_sha1(salt, name) == **hash,
             Names::Patterns(patterns) => {
                 let excluded = |pattern: &String| pattern.strip_prefix('!').is_some_and(|not| matches(not, name));
                 !patterns.iter().any(excluded) && patterns.iter().any(|pattern| matches(pattern, name))
@@ -188,13 +197,25 @@ pub(super) fn key_type_of(blob: &[u8]) -> Option<&str> {
 
 /// A key's fingerprint as OpenSSH prints it.
 pub(super) fn fingerprint(blob: &[u8]) -> String {
-    let digest = openssl::sha::sha256(blob);
+    let digest = sha::sha256(blob);
     format!("SHA256:{}", base64::encode_block(&digest).trim_end_matches('='))
 }
 
-pub(super) fn hmac_sha1(key: &[u8], text: &str) -> Option<Vec<u8>> {
-    let key = PKey::hmac(key).ok()?;
-    Signer::new(MessageDigest::sha1(), &key).ok()?.sign_oneshot_to_vec(text.as_bytes()).ok()
+/// HMAC-SHA1 (RFC 2104). By hand: with thousands of hashed names, what OpenSSL's interface to it costs per call is most of the time.
+pub(super) fn hmac_sha1(key: &[u8], text: &str) -> [u8; 20] {
+    let mut block = [0; 64];
+    if key.len() > block.len() {
+        block[..20].copy_from_slice(&sha::sha1(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let digest = |pad: u8, text: &[u8]| {
+        let mut sha = sha::Sha1::new();
+        sha.update(&block.map(|byte| byte ^ pad));
+        sha.update(text);
+        sha.finish()
+    };
+    digest(0x5c, &digest(0x36, text.as_bytes()))
 }
 
 /// Whether `pattern` with its `*` and `?` is all of `text` (ssh_config(5), PATTERNS).

@@ -133,3 +133,12 @@ fn a_short_or_lying_key_has_no_type() {
         assert_eq!(key_type_of(blob), None);
     }
 }
+
+#[test]
+fn the_hash_of_a_name_is_hmac_sha1() {
+    // RFC 2202, section 3, test cases 2 and 6.
+    let hex = |bytes: [u8; 20]| bytes.map(|byte| format!("{byte:02x}")).concat();
+    assert_eq!(hex(hmac_sha1(b"Jefe", "what do ya want for nothing?")), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    let long = "Test Using Larger Than Block-Size Key - Hash Key First";
+    assert_eq!(hex(hmac_sha1(&[0xaa; 80], long)), "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+}
