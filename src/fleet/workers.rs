@@ -5,7 +5,7 @@
 //! Each of rayon's workers gets one job, which takes one number after the other from a common place. Work that is split and stolen
 //! (`par_iter`) suits many short pieces: with few long ones, every worker that looks for more reads the queues of all the others
 //! dozens of times before it sleeps, and is woken for each piece somebody else takes. For the same reason the workers begin only when
-//! their jobs lie before them.
+//! their jobs lie before them, and those who are done look around among a few only.
 
 use std::{
     io,
@@ -20,58 +20,72 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Stack of a worker: it polls sockets and parses short texts; 1000 of them should fit in little memory. Unoptimised code needs more.
 const STACK: usize = if cfg!(debug_assertions) { 1024 * 1024 } else { 256 * 1024 };
 
+/// How many workers look for each other's work when they have none.
+const CREW: usize = 8;
+
 /// The workers of a run; none of their own where one host at a time is all there is to do.
 pub(super) struct Workers {
-    pool: Option<(ThreadPool, Gate)>,
+    crews: Vec<ThreadPool>,
+    gate: Gate,
 }
 
 impl Workers {
     /// As many as `most`; no thread is made for one.
     pub(super) fn new(most: usize) -> io::Result<Self> {
-        if most <= 1 {
-            return Ok(Self { pool: None });
+        // Its gate is opened as well when a thread cannot be made: those that were would wait for ever.
+        let mut workers = Self { crews: Vec::new(), gate: Gate::default() };
+        let mut left = if most > 1 { most } else { 0 };
+        while left > 0 {
+            let size = left.min(CREW);
+            workers.crews.push(workers.crew(size)?);
+            left -= size;
         }
-        let gate = Gate::default();
-        // Opened as well when this fails: the threads that were made would wait for ever.
-        let pool = ThreadPoolBuilder::new().num_threads(most).spawn_handler(|worker| {
-            let gate = gate.clone();
+        Ok(workers)
+    }
+
+    fn crew(&self, size: usize) -> io::Result<ThreadPool> {
+        let crew = ThreadPoolBuilder::new().num_threads(size).spawn_handler(|worker| {
+            let gate = self.gate.clone();
             let begin = move || {
                 gate.0.wait();
                 worker.run();
             };
             std::thread::Builder::new().stack_size(STACK).spawn(begin).map(|_| ())
         });
-        match pool.build() {
-            Ok(pool) => Ok(Self { pool: Some((pool, gate)) }),
-            Err(error) => {
-                gate.open();
-                Err(io::Error::other(error))
-            }
-        }
+        crew.build().map_err(io::Error::other)
     }
 
     /// What `one` makes of each of `items`, in no order. An item is taken up as soon as a worker is free, in the order of the list.
     pub(super) fn each<T: Send>(&self, items: &[usize], one: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let Some((pool, gate)) = &self.pool else { return items.iter().map(|item| one(*item)).collect() };
+        if self.crews.is_empty() {
+            return items.iter().map(|item| one(*item)).collect();
+        }
         let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
-        pool.in_place_scope(|scope| {
-            scope.spawn_broadcast(|_, _| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = one(*item);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
-                }
-            });
-            gate.open();
-        });
+        let job = || {
+            while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let outcome = one(*item);
+                done.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+            }
+        };
+        self.all_do(&self.crews, &job);
         done.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has every worker of `crews` do `job`, and waits for all of them.
+    fn all_do(&self, crews: &[ThreadPool], job: &(impl Fn() + Sync)) {
+        match crews.split_first() {
+            Some((crew, others)) => crew.in_place_scope(|scope| {
+                scope.spawn_broadcast(|_, _| job());
+                self.all_do(others, job);
+            }),
+            None => self.gate.open(),
+        }
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        if let Some((_, gate)) = &self.pool {
-            gate.open();
-        }
+        self.gate.open();
     }
 }
 
@@ -95,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_item_is_done_once_by_any_number_of_workers_batch_after_batch() {
-        for most in [0, 1, 2, 7] {
+        for most in [0, 1, 2, 7, 20] {
             let workers = Workers::new(most).unwrap();
             for length in [0, 1, 3, 100] {
                 let items: Vec<usize> = (0..length).map(|item| item * 2).collect();
@@ -108,10 +122,11 @@ mod tests {
 
     #[test]
     fn as_many_items_are_under_way_at_once_as_there_are_workers() {
-        let workers = Workers::new(5).unwrap();
-        let together = Barrier::new(5);
+        let workers = Workers::new(20).unwrap();
+        let together = Barrier::new(20);
         // Would never end with fewer.
-        assert_eq!(workers.each(&[0, 1, 2, 3, 4], |_| together.wait().is_leader()).len(), 5);
+        let items: Vec<usize> = (0..20).collect();
+        assert_eq!(workers.each(&items, |_| together.wait().is_leader()).len(), 20);
     }
 
     #[test]

@@ -11,8 +11,7 @@ const MASK: &str = "***";
 
 /// Names whose values are secret: `API_KEY`, `--db-password`, `GITHUB_TOKEN`, `clientSecret`, `PGPASSWORD`. What is not ASCII counts as
 /// letters, whatever it is: the tables of Unicode would make up most of the time it takes to be ready.
-const SECRET: &str =
-    r"[0-9A-Za-z_.\x{80}-\x{10FFFF}-]*(?:key|token|passw(?:or)?d|passwd|pass|pwd|secret|credentials?|auth|bearer)";
+const SECRET: &str = r"(?-i:[0-9A-Za-z_.\x{80}-\x{10FFFF}-])*(?:key|token|passw(?:or)?d|passwd|pass|pwd|secret|credentials?|auth|bearer)";
 
 /// One pattern, so that what is masked is not looked at again. Each alternative has two groups: what stays before, and after.
 static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
