@@ -6,7 +6,8 @@
 
 use openssl::{base64, sha};
 
-use crate::domain::SshEndpoint;
+use super::certificate::Fields;
+use crate::domain::{SshEndpoint, glob};
 
 /// One usable line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +127,8 @@ impl Entry {
         match &self.names {
             Names::Hashed { salt, hash } => hmac_sha1(salt, name) == **hash,
             Names::Patterns(patterns) => {
-                let excluded = |pattern: &String| pattern.strip_prefix('!').is_some_and(|not| matches(not, name));
-                !patterns.iter().any(excluded) && patterns.iter().any(|pattern| matches(pattern, name))
+                let excluded = |pattern: &String| pattern.strip_prefix('!').is_some_and(|not| glob(not, name));
+                !patterns.iter().any(excluded) && patterns.iter().any(|pattern| glob(pattern, name))
             }
         }
     }
@@ -190,9 +191,7 @@ pub(super) fn host_name(address: &str, port: u16) -> String {
 
 /// The type a public key's first field names.
 pub(super) fn key_type_of(blob: &[u8]) -> Option<&str> {
-    let (length, rest) = blob.split_first_chunk::<4>()?;
-    let name = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    str::from_utf8(name).ok()
+    str::from_utf8(Fields(blob).string()?).ok()
 }
 
 /// A key's fingerprint as OpenSSH prints it.
@@ -216,35 +215,6 @@ pub(super) fn hmac_sha1(key: &[u8], text: &str) -> [u8; 20] {
         sha.finish()
     };
     digest(0x5c, &digest(0x36, text.as_bytes()))
-}
-
-/// Whether `pattern` with its `*` and `?` is all of `text` (ssh_config(5), PATTERNS).
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut from) = (0, 0);
-    // Where to go on when the last `*` takes one byte more: linear memory and no recursion, whatever the pattern.
-    let mut retry: Option<(usize, usize)> = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, from));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[from] => {
-                at += 1;
-                from += 1;
-            }
-            _ => match retry {
-                Some((after, taken)) => {
-                    retry = Some((after, taken + 1));
-                    at = after;
-                    from = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
