@@ -307,3 +307,10 @@ fn expand(path: &Path, home: Option<&Path>) -> PathBuf {
         _ => path.to_owned(),
     }
 }
+
+/// The file beside `path` whose name has `suffix` behind it.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -22,7 +22,7 @@ use openssl::{
 use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
-use super::{Counts, PassphrasePrompt, certificate::Certificate};
+use super::{Counts, PassphrasePrompt, certificate::Certificate, with_suffix};
 
 /// OpenSSH's default identities (ssh_config(5), `IdentityFile`) as far as they are supported, best first.
 const DEFAULTS: [&str; 3] = [".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"];
@@ -257,12 +257,6 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_LIMIT).unwrap_or(usize::MAX)));
     File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
     Ok(text)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn public_blob(line: &str) -> Option<Vec<u8>> {

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -19,6 +18,7 @@ use super::{
     known_index::KnownIndex,
     known_lines, target,
     wire::timeout,
+    with_suffix,
 };
 use crate::{
     domain::SshEndpoint,
@@ -237,12 +237,6 @@ fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     }
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// All of the file's text. Bytes that are not UTF-8 spoil their own line only.
