@@ -226,7 +226,9 @@ impl Core {
             };
             deadline += waited;
             let Some(wait) = tries.next(&error, deadline) else { return Err(error) };
-            pause(error.phase, wait, limits)?;
+            if !limits.cancel.sleep(wait) {
+                return Err(TransportError::new(error.phase, TransportErrorKind::Cancelled));
+            }
         }
     }
 
@@ -275,18 +277,6 @@ impl Core {
         let permit = self.gate.enter(&jump::key(&endpoint.jump), limits)?;
         *waited += begin.elapsed();
         Ok((socket, permit))
-    }
-}
-
-/// Sleeps for `wait`, or less when the run is abandoned.
-fn pause(phase: Phase, wait: Duration, limits: &Limits<'_>) -> Result<(), TransportError> {
-    let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    let _guard = limits.cancel.on_abandon(move || {
-        let _ = sender.send(());
-    });
-    match receiver.recv_timeout(wait) {
-        Ok(()) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
-        Err(_) => Ok(()),
     }
 }
 
