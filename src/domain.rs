@@ -4,12 +4,14 @@
 //! Next: `docker` reads and writes docker's language in these words; `config` loads them from YAML.
 
 pub mod fold;
+mod glob;
 mod host;
 mod name;
 mod server;
 mod status;
 mod words;
 
+pub use glob::glob;
 pub use host::{
     AddressFamily, AgentChoice, Algorithms, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
 };

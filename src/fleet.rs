@@ -7,6 +7,7 @@
 mod roll;
 mod rolling;
 mod session;
+mod workers;
 
 use std::time::Duration;
 
@@ -26,9 +27,6 @@ pub const DEFAULT_FORKS: usize = 100;
 
 /// How often a connect is tried again unless the user says otherwise.
 pub const DEFAULT_RETRIES: u32 = 2;
-
-/// Stack of a worker: it polls sockets and parses short texts; 1000 of them should fit in little memory.
-const WORKER_STACK: usize = 1024 * 1024;
 
 /// What happens while a run goes on.
 #[derive(Debug)]

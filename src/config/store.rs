@@ -32,7 +32,7 @@ use super::{
     yaml::{self, LARGEST},
 };
 
-pub use journal::JOURNAL;
+pub use journal::{Appender, JOURNAL};
 
 /// The inventory's file.
 pub const HOSTS: &str = "hosts.yaml";

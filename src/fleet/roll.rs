@@ -1,6 +1,7 @@
 //! Carries a run out batch by batch, and ends it when enough has failed.
 //!
-//! Boundary: what a failure is, is said by whoever runs it. Next: `rolling` plans batches, `session` does a host's work.
+//! Boundary: what a failure is, is said by whoever runs it. Next: `rolling` plans batches, `workers` shares a batch out,
+//! `session` does a host's work.
 
 use std::{
     sync::{
@@ -10,9 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rayon::prelude::*;
-
-use super::{Event, Fleet, HostError, HostOutcome, Rolling, Session, WORKER_STACK};
+use super::{Event, Fleet, HostError, HostOutcome, Rolling, Session, workers::Workers};
 use crate::domain::{Host, plural};
 
 /// How often a pause looks whether it was interrupted.
@@ -74,23 +73,16 @@ impl Fleet<'_> {
         let tally = Tally { rolling, all: work.len(), batches: batches.len(), failed: AtomicUsize::new(0) };
         let halt = Halt::default();
         let widest = batches.iter().map(Vec::len).max().unwrap_or(0);
-        // No thread is made for one host at a time.
-        let pool = if widest > 1 && self.forks > 1 {
-            let threads = self.forks.min(widest);
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(WORKER_STACK).build();
-            Some(pool.map_err(std::io::Error::other)?)
-        } else {
-            None
-        };
-        let one = |index: &usize| {
-            let (host, work) = &work[*index];
+        let workers = Workers::new(self.forks.min(widest))?;
+        let one = |index: usize| {
+            let (host, work) = &work[index];
             let outcome = self.host(host, work, &halt, &task);
             let bad = outcome.result.as_ref().map_or_else(is_failure, &failed);
             // What ends because of an interrupt is no reason of its own.
             if bad && !self.cancel.is_draining() {
                 tally.after_host(host, &halt);
             }
-            (*index, bad, outcome)
+            (index, bad, outcome)
         };
         let mut outcomes: Vec<Option<HostOutcome<T>>> = work.iter().map(|_| None).collect();
         let mut begun = 0;
@@ -104,11 +96,7 @@ impl Fleet<'_> {
                     (self.listener)(Event::Batch { number: number + 1, of: batches.len(), hosts: batch.len() });
                 }
             }
-            // One host is one piece of work: a split into larger pieces would queue hosts behind a slow one.
-            let done: Vec<_> = match &pool {
-                Some(pool) => pool.install(|| batch.par_iter().with_max_len(1).map(one).collect()),
-                None => batch.iter().map(one).collect(),
-            };
+            let done = workers.each(batch, one);
             if !self.cancel.is_draining() && done.iter().any(|(_, bad, _)| *bad) {
                 let bad = done.iter().filter(|(_, bad, _)| *bad).count();
                 tally.after_batch(number, bad, batch.len(), &halt);

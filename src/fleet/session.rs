@@ -2,10 +2,7 @@
 //!
 //! Boundary: no docker, no terminals. Next: `transport` for what happens on the wire.
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Event, Fleet, HostError};
 use crate::{
@@ -65,17 +62,13 @@ impl<'a> Session<'a> {
     pub fn reconnect(&mut self, patience: Duration) -> Result<(), HostError> {
         self.remote = None;
         let until = Instant::now() + self.allows(patience);
-        let (sender, abandoned) = mpsc::channel();
-        let _guard = self.fleet.cancel.on_abandon(move || {
-            let _ = sender.send(());
-        });
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.connect() {
                 Err(HostError::Transport(error)) if error.may_pass() => error,
                 other => return other,
             };
-            if Instant::now() + pause >= until || abandoned.recv_timeout(pause).is_ok() {
+            if Instant::now() + pause >= until || !self.fleet.cancel.sleep(pause) {
                 return Err(error.into());
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -224,20 +224,9 @@ pub fn book<'w>(
     parent: Option<RunId>,
     origin: Origin,
 ) -> Recorder<'w> {
-    let begin = Begin {
-        verb: VERB.to_owned(),
-        command: origin.command,
-        who: origin.who,
-        process: origin.process,
-        sources: vec![],
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        parent,
-        options: RunOptions { stop, keep, ..RunOptions::default() },
-        targets: Targets::Instances(targets.iter().map(Target::instance).collect()),
-        batches: vec![],
-        addresses: vec![],
-        again: None,
-    };
+    let targets = Targets::Instances(targets.iter().map(Target::instance).collect());
+    let options = RunOptions { stop, keep, ..RunOptions::default() };
+    let begin = Begin { options, ..origin.begin(VERB, parent, targets) };
     Recorder::begin(workspace, begin)
 }
 

@@ -135,14 +135,8 @@ impl<'a> HostRun<'a> {
         let named = batches(hosts, &rolling);
         let again = order.again.without_secrets();
         let lacks = matches!(again, Again::Lacks(_));
+        let targets = Targets::Hosts(hosts.iter().map(|host| host.name.clone()).collect());
         let begin = Begin {
-            verb: order.verb.as_str().to_owned(),
-            command: order.origin.command,
-            who: order.origin.who,
-            process: order.origin.process,
-            sources: vec![],
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            parent: order.parent,
             options: RunOptions {
                 serial: rolling.serial.as_ref().map(ToString::to_string),
                 max_fail: rolling.max_fail.map(|limit| limit.to_string()),
@@ -152,10 +146,10 @@ impl<'a> HostRun<'a> {
                 timeout_ms: order.timeout.map(milliseconds),
                 ..RunOptions::default()
             },
-            targets: Targets::Hosts(hosts.iter().map(|host| host.name.clone()).collect()),
             batches: if named.len() > 1 { named } else { vec![] },
             addresses: order.addresses,
             again: Some(again),
+            ..order.origin.begin(order.verb.as_str(), order.parent, targets)
         };
         Self {
             batches: rolling.batches(hosts.len(), &Spread::default()),

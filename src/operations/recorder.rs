@@ -15,19 +15,16 @@ use crate::{
     config::{
         journal::{Begin, Done, End, Entry, RunId, Target, Targets},
         source::Sources,
-        store::{StoreError, Workspace},
+        store::{Appender, StoreError, Workspace},
     },
     domain::{HostName, Instance},
 };
 
 /// The book of one run.
 pub struct Recorder<'a> {
-    workspace: &'a Workspace,
     /// `None` when the beginning could not be written: the rest would tell of nothing then.
-    run: Option<RunId>,
+    journal: Option<Appender<'a>>,
     warning: Mutex<Option<String>>,
-    /// Workers take turns here rather than at the file's lock, which is polled.
-    turn: Mutex<()>,
 }
 
 impl<'a> Recorder<'a> {
@@ -36,12 +33,12 @@ impl<'a> Recorder<'a> {
     pub fn begin(workspace: &'a Workspace, mut begin: Begin) -> Self {
         // The same name may be another machine in another inventory: whoever goes on must know which it was.
         begin.sources = workspace.sources().map(Sources::names).unwrap_or_default();
-        let run = RunId::new(Timestamp::now());
-        match workspace.append_journal(&run, vec![Entry::Begin(Box::new(begin))]) {
-            Ok(()) => Self { workspace, run: Some(run), warning: Mutex::default(), turn: Mutex::default() },
+        let journal = workspace.journal_of(RunId::new(Timestamp::now()));
+        match journal.append(vec![Entry::Begin(Box::new(begin))]) {
+            Ok(()) => Self { journal: Some(journal), warning: Mutex::default() },
             Err(error) => {
                 let warning = format!("{}; `mcp resume` will not know of this run", text(&error));
-                Self { workspace, run: None, warning: Mutex::new(Some(warning)), turn: Mutex::default() }
+                Self { journal: None, warning: Mutex::new(Some(warning)) }
             }
         }
     }
@@ -49,7 +46,7 @@ impl<'a> Recorder<'a> {
     /// The run's id; `None` when it is in no journal.
     #[must_use]
     pub fn id(&self) -> Option<&RunId> {
-        self.run.as_ref()
+        self.journal.as_ref().map(Appender::run)
     }
 
     /// Writes which instances of a host are about to be acted on.
@@ -94,9 +91,8 @@ impl<'a> Recorder<'a> {
     }
 
     fn write(&self, entries: Vec<Entry>) {
-        let Some(run) = &self.run else { return };
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = self.workspace.append_journal(run, entries) {
+        let Some(journal) = &self.journal else { return };
+        if let Err(error) = journal.append(entries) {
             let mut warning = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
             warning.get_or_insert_with(|| format!("{}; it lacks a part of this run", text(&error)));
         }

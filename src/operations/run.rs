@@ -146,14 +146,8 @@ fn spread(inventory: &Inventory, registry: &Registry, work: &[(&Host, Vec<Regist
 
 fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<usize>]) -> Begin {
     let Order { options, rolling, origin, .. } = order;
+    let instances = work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect();
     Begin {
-        verb: order.verb.as_str().to_owned(),
-        command: origin.command.clone(),
-        who: origin.who.clone(),
-        process: origin.process,
-        sources: vec![],
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        parent: order.parent.clone(),
         options: RunOptions {
             settle_ms: milliseconds(options.settle),
             health_ms: options.health.map(milliseconds),
@@ -168,12 +162,8 @@ fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<us
             stop: false,
             keep: false,
         },
-        targets: Targets::Instances(
-            work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect(),
-        ),
         batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
-        addresses: vec![],
-        again: None,
+        ..origin.clone().begin(order.verb.as_str(), order.parent.clone(), Targets::Instances(instances))
     }
 }
 

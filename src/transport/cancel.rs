@@ -7,7 +7,9 @@ use std::{
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
     },
+    time::Duration,
 };
 
 type Action = Box<dyn Fn() + Send>;
@@ -53,6 +55,16 @@ impl Cancel {
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps for `time`; `false` at once when the run is abandoned before it is over.
+    #[must_use]
+    pub fn sleep(&self, time: Duration) -> bool {
+        let (sender, abandoned) = mpsc::channel();
+        let _guard = self.on_abandon(move || {
+            let _ = sender.send(());
+        });
+        abandoned.recv_timeout(time).is_err()
     }
 
     /// Has `action` called when the run is abandoned, for as long as the guard lives; at once if it already was.
@@ -106,6 +118,18 @@ mod tests {
         cancel.abandon();
         assert_eq!(kept.load(Ordering::SeqCst), 1);
         assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_sleep_ends_when_the_run_is_abandoned() {
+        let cancel = Cancel::new();
+        assert!(cancel.sleep(Duration::from_millis(1)));
+        std::thread::scope(|scope| {
+            let sleeping = scope.spawn(|| cancel.sleep(Duration::MAX));
+            cancel.abandon();
+            assert!(!sleeping.join().is_ok_and(|slept| slept));
+        });
+        assert!(!cancel.sleep(Duration::MAX), "and does not begin afterwards");
     }
 
     #[test]

@@ -59,21 +59,6 @@ impl TransportError {
     pub fn new(phase: Phase, kind: TransportErrorKind) -> Self {
         Self { phase, kind: Box::new(kind) }
     }
-
-    /// Whether the same may work a moment later. What the host decided about us (its key, our login) it will decide again.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        match &*self.kind {
-            TransportErrorKind::Timeout { .. }
-            | TransportErrorKind::Resolve { .. }
-            | TransportErrorKind::Connect { .. }
-            | TransportErrorKind::Forward { .. }
-            | TransportErrorKind::Lost(_)
-            | TransportErrorKind::Ssh { .. } => true,
-            TransportErrorKind::Jump { cause, .. } => cause.may_pass(),
-            _ => false,
-        }
-    }
 }
 
 /// What happened.

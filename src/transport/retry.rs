@@ -55,6 +55,24 @@ pub fn transience(error: &TransportError) -> Transience {
     }
 }
 
+impl TransportError {
+    /// Whether the same may work a moment later, for whoever was connected before: a name that is not found and what libssh2 has no better
+    /// word for count here, and are [`Lasting`](Transience::Lasting) for a first connect. What the host decided about us (its key, our login) it will decide again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match &*self.kind {
+            TransportErrorKind::Timeout { .. }
+            | TransportErrorKind::Resolve { .. }
+            | TransportErrorKind::Connect { .. }
+            | TransportErrorKind::Forward { .. }
+            | TransportErrorKind::Lost(_)
+            | TransportErrorKind::Ssh { .. } => true,
+            TransportErrorKind::Jump { cause, .. } => cause.may_pass(),
+            _ => false,
+        }
+    }
+}
+
 /// Counts the tries of one connect.
 #[derive(Debug)]
 pub struct Tries {

@@ -20,6 +20,7 @@ pub mod kept;
 mod keys;
 mod known_files;
 mod known_hosts;
+mod known_index;
 mod known_lines;
 mod link;
 mod socket;
@@ -274,7 +275,9 @@ impl Core {
             };
             deadline += waited;
             let Some(wait) = tries.next(&error, deadline) else { return Err(error) };
-            pause(error.phase, wait, limits)?;
+            if !limits.cancel.sleep(wait) {
+                return Err(TransportError::new(error.phase, TransportErrorKind::Cancelled));
+            }
         }
     }
 
@@ -326,18 +329,6 @@ impl Core {
     }
 }
 
-/// Sleeps for `wait`, or less when the run is abandoned.
-fn pause(phase: Phase, wait: Duration, limits: &Limits<'_>) -> Result<(), TransportError> {
-    let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    let _guard = limits.cancel.on_abandon(move || {
-        let _ = sender.send(());
-    });
-    match receiver.recv_timeout(wait) {
-        Ok(()) => Err(TransportError::new(phase, TransportErrorKind::Cancelled)),
-        Err(_) => Ok(()),
-    }
-}
-
 /// An endpoint's name in error texts: `host`, `host:2222`, `[::1]:2222`.
 fn target(endpoint: &SshEndpoint) -> String {
     let address = &endpoint.address;
@@ -354,4 +345,11 @@ fn expand(path: &Path, home: Option<&Path>) -> PathBuf {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),
     }
+}
+
+/// The file beside `path` whose name has `suffix` behind it.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

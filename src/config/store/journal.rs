@@ -3,21 +3,23 @@
 //! A line is one write under a lock of the file itself, so that two `mcp` never mix theirs and each line has the next number.
 //! A line that a killed process left torn is ended by the next append. A file that has grown large is set aside when a run begins.
 //!
-//! Boundary: bytes, names and modes; what lines say is `config::journal`'s.
+//! Boundary: bytes, names and modes; what lines say is `config::journal`'s. Next: `appender` writes the lines of a run.
+
+mod appender;
 
 use std::{
     fs::{File, OpenOptions, Permissions, TryLockError},
-    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    io::{self, BufRead, BufReader, ErrorKind, Read},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+pub use appender::Appender;
 use rustix::fs::OFlags;
 
 use super::{StoreError, Workspace};
-use crate::config::journal::{Entry, Line, RunId, Runs};
+use crate::config::journal::{Line, Runs};
 
 /// The journal's file.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -33,29 +35,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 impl Workspace {
-    /// Appends lines about `run`. The first line of a run is on the disk when this returns, and so is its last.
-    ///
-    /// # Errors
-    /// What the system says; a symbolic link in the journal's place is refused.
-    pub fn append_journal(&self, run: &RunId, entries: Vec<Entry>) -> Result<(), StoreError> {
-        if !self.named {
-            self.create_dir()?;
-        }
-        let path = self.dir().join(JOURNAL);
-        let (begins, ends) = entries.iter().fold((false, false), |(begins, ends), entry| {
-            (begins || matches!(entry, Entry::Begin(_)), ends || matches!(entry, Entry::End(_)))
-        });
-        let append = || -> io::Result<()> {
-            let mut file = self.locked_journal()?;
-            if begins && file.metadata()?.len() >= LARGE {
-                self.rotate()?;
-                file = self.locked_journal()?;
-            }
-            self.write_lines(&file, run, entries, begins || ends)
-        };
-        append().map_err(|source| self.io("write", &path, source))
-    }
-
     /// Reads the journal, older files first. A missing one tells of no runs.
     ///
     /// # Errors
@@ -103,28 +82,6 @@ impl Workspace {
             }
         }
         Err(io::Error::other("it is replaced again and again"))
-    }
-
-    /// Writes `entries` in one piece. With the lock held, the end of the file is nobody else's.
-    fn write_lines(&self, mut file: &File, run: &RunId, entries: Vec<Entry>, sync: bool) -> io::Result<()> {
-        let length = file.metadata()?.len();
-        let mut text = String::new();
-        if length > 0 && last_byte(file, length)? != b'\n' {
-            text.push('\n');
-        }
-        let first = match length {
-            // The numbers go on from the file that was set aside.
-            0 => open(&self.dir().join(older_name(1)), false).and_then(|older| next_number(&older)).unwrap_or(0),
-            _ => next_number(file)?,
-        };
-        let at = Timestamp::now();
-        for (seq, entry) in (first..).zip(entries) {
-            let line = Line { v: entry.version(), seq, at, run: run.clone(), entry };
-            text.push_str(&line.to_text().map_err(io::Error::other)?);
-            text.push('\n');
-        }
-        file.write_all(text.as_bytes())?;
-        if sync { file.sync_data() } else { Ok(()) }
     }
 
     /// Sets the journal aside as `journal.1.jsonl`, and the older ones one further; the oldest goes.

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::journal::{Process, Who, mask_words};
+use crate::config::journal::{Begin, Process, RunId, RunOptions, Targets, Who, mask_words};
 
 /// Where a run comes from.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,25 @@ impl Origin {
         let pid = std::process::id();
         let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
         Self { who, process: Process { pid, started: started(pid) }, command: mask_words(words) }
+    }
+
+    /// How the journal says that a run of `verb` from here begins: in one batch, with nothing that was asked for beyond that.
+    #[must_use]
+    pub fn begin(self, verb: &str, parent: Option<RunId>, targets: Targets) -> Begin {
+        Begin {
+            verb: verb.to_owned(),
+            command: self.command,
+            who: self.who,
+            process: self.process,
+            sources: vec![],
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            parent,
+            options: RunOptions::default(),
+            targets,
+            batches: vec![],
+            addresses: vec![],
+            again: None,
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 
 use ssh2::{MethodType, Session};
 
-use super::wire::ssh;
+use super::{certificate::Fields, wire::ssh};
 use crate::{
-    domain::Algorithms,
+    domain::{Algorithms, glob},
     transport::{Phase, TransportError, TransportErrorKind},
 };
 
@@ -67,7 +67,7 @@ fn assemble<'a>(list: &str, own: &[&'a str]) -> Vec<&'a str> {
         None => (None, list),
     };
     let named: Vec<&str> =
-        names.split(',').flat_map(|name| own.iter().copied().filter(move |own| matches(name, own))).collect();
+        names.split(',').flat_map(|name| own.iter().copied().filter(move |own| glob(name, own))).collect();
     let others = own.iter().copied().filter(|name| !named.contains(name));
     match operator {
         Some('-') => others.collect(),
@@ -78,33 +78,14 @@ fn assemble<'a>(list: &str, own: &[&'a str]) -> Vec<&'a str> {
     }
 }
 
-/// Whether a name, perhaps with `*`, stands for an algorithm.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            if after.is_empty() {
-                return true;
-            }
-            rest.char_indices().any(|(at, _)| rest.get(at..).is_some_and(|rest| matches(after, rest)))
-        }),
-    }
-}
-
 /// Bits of the modulus of an `ssh-rsa` key (RFC 4253, section 6.6: the name, the exponent, the modulus); `None` for others.
 fn rsa_bits(key: &[u8]) -> Option<u32> {
-    let mut rest = key;
-    let mut field = || {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let (field, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-        rest = after;
-        Some(field)
-    };
-    if field()? != b"ssh-rsa" {
+    let mut fields = Fields(key);
+    if fields.string()? != b"ssh-rsa" {
         return None;
     }
-    field()?;
-    let modulus = field()?;
+    fields.string()?;
+    let modulus = fields.string()?;
     let modulus = modulus.get(modulus.iter().position(|byte| *byte != 0)?..)?;
     u32::try_from(modulus.len()).ok()?.checked_mul(8)?.checked_sub(modulus.first()?.leading_zeros())
 }

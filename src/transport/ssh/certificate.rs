@@ -6,7 +6,8 @@
 use signature::Verifier;
 use ssh_key::Signature;
 
-use super::known_hosts::{fingerprint, key_type_of, matches};
+use super::known_hosts::{fingerprint, key_type_of};
+use crate::domain::glob;
 
 /// What the names of certificate types end with.
 pub(super) const SUFFIX: &str = "-cert-v01@openssh.com";
@@ -124,7 +125,7 @@ impl Certificate {
             // OpenSSH 10.3 ended the older reading, by which such a certificate was good for every host.
             return Err("it names no host".to_owned());
         }
-        if !self.principals.iter().any(|principal| matches(&principal.to_ascii_lowercase(), name)) {
+        if !self.principals.iter().any(|principal| glob(&principal.to_ascii_lowercase(), name)) {
             return Err(format!("it is for {}, not for {name}", self.principals.join(", ")));
         }
         Ok(())

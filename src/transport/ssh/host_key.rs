@@ -60,8 +60,8 @@ impl HostKeys {
 
     /// Asks the host for a key of a kind that is known of it, so that a host with several keys does not look changed.
     pub(super) fn prefer_known(&self, session: &Session, endpoint: &SshEndpoint) -> Result<(), TransportError> {
-        let files = self.files.load(endpoint)?;
-        let known = known_hosts::expected(entries(&files), &Lookup::of(endpoint));
+        let (files, lookup) = (self.files.load(endpoint)?, Lookup::of(endpoint));
+        let known = known_hosts::expected(about(&files, &lookup), &lookup);
         let is_known = |key_type: &str| known.types.iter().any(|known| known == key_type);
         let (first, then): (Vec<_>, Vec<_>) = ALGORITHMS.into_iter().partition(|(_, key_type)| is_known(key_type));
         // SHA-1 signatures only from hosts known by an RSA key.
@@ -168,14 +168,13 @@ fn judge_certificate(
     now: u64,
 ) -> Result<Result<(), String>, Box<TransportErrorKind>> {
     let lookup = Lookup::of(endpoint);
-    let about = |marker: Marker, blob: &[u8]| {
-        entries(files).find(|entry| entry.marker == marker && entry.blob == blob && entry.is_for(&lookup))
-    };
+    let line =
+        |marker: Marker, blob: &[u8]| about(files, &lookup).find(|entry| entry.marker == marker && entry.blob == blob);
     let authority = certificate.authority_fingerprint();
-    if let Some(entry) = about(Marker::Revoked, &certificate.key) {
+    if let Some(entry) = line(Marker::Revoked, &certificate.key) {
         return Err(Box::new(revoked(files, endpoint, entry)));
     }
-    if let Some(entry) = about(Marker::Revoked, &certificate.authority) {
+    if let Some(entry) = line(Marker::Revoked, &certificate.authority) {
         return Err(Box::new(TransportErrorKind::HostAuthorityRevoked {
             target: target(endpoint),
             fingerprint: authority,
@@ -183,14 +182,15 @@ fn judge_certificate(
             line: entry.line,
         }));
     }
-    if about(Marker::Authority, &certificate.authority).is_none() {
+    if line(Marker::Authority, &certificate.authority).is_none() {
         return Ok(Err(format!("it is signed by {authority}, and no @cert-authority line for the host has that key")));
     }
     Ok(certificate.check_host(&lookup.bare, now))
 }
 
 fn judge_plain(files: &[Loaded], endpoint: &SshEndpoint, blob: &[u8]) -> Standing {
-    match known_hosts::judge(entries(files), &Lookup::of(endpoint), blob) {
+    let lookup = Lookup::of(endpoint);
+    match known_hosts::judge(about(files, &lookup), &lookup, blob) {
         Verdict::Known => Standing::Known,
         Verdict::Unknown => Standing::New,
         Verdict::Changed(known) => Standing::refused(TransportErrorKind::HostKeyChanged {
@@ -216,13 +216,13 @@ fn revoked(files: &[Loaded], endpoint: &SshEndpoint, entry: &Entry) -> Transport
     }
 }
 
-fn entries(files: &[Loaded]) -> impl Iterator<Item = &Entry> {
-    files.iter().flat_map(|(_, entries)| entries.iter())
+/// The lines about the host, in the order of the files.
+fn about<'a>(files: &'a [Loaded], lookup: &Lookup) -> impl Iterator<Item = &'a Entry> {
+    files.iter().flat_map(move |(_, lines)| lines.about(lookup))
 }
 
 fn file_of<'a>(files: &'a [Loaded], found: &Entry) -> &'a Path {
-    let holds = |(_, entries): &&Loaded| entries.iter().any(|entry| std::ptr::eq(entry, found));
-    files.iter().find(holds).map_or(Path::new(""), |(path, _)| path)
+    files.iter().find(|(_, lines)| lines.holds(found)).map_or(Path::new(""), |(path, _)| path)
 }
 
 fn type_of(blob: &[u8]) -> String {

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -15,9 +14,11 @@ use std::{
 };
 
 use super::{
-    known_hosts::{self, Entry, Lookup, Verdict},
+    known_hosts::{self, Lookup, Verdict},
+    known_index::KnownIndex,
     known_lines, target,
     wire::timeout,
+    with_suffix,
 };
 use crate::{
     domain::SshEndpoint,
@@ -28,12 +29,12 @@ use crate::{
 const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// A file and its usable lines.
-pub(super) type Loaded = (PathBuf, Arc<Vec<Entry>>);
+pub(super) type Loaded = (PathBuf, Arc<KnownIndex>);
 
 /// The files of a run.
 pub(super) struct KnownFiles {
     home: Option<PathBuf>,
-    cache: Mutex<HashMap<PathBuf, Arc<Vec<Entry>>>>,
+    cache: Mutex<HashMap<PathBuf, Arc<KnownIndex>>>,
 }
 
 impl KnownFiles {
@@ -64,7 +65,7 @@ impl KnownFiles {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
                         Err(error) => return Err(file_error(&path, error)),
                     };
-                    let entries = Arc::new(known_hosts::parse(&text));
+                    let entries = Arc::new(KnownIndex::new(known_hosts::parse(&text)));
                     cache.insert(path.clone(), Arc::clone(&entries));
                     entries
                 }
@@ -142,7 +143,7 @@ impl KnownFiles {
     }
 
     fn keep(&self, path: &Path, text: &str) {
-        let entries = Arc::new(known_hosts::parse(text));
+        let entries = Arc::new(KnownIndex::new(known_hosts::parse(text)));
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), entries);
     }
 }
@@ -236,12 +237,6 @@ fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     }
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// All of the file's text. Bytes that are not UTF-8 spoil their own line only.

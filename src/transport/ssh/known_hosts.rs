@@ -4,9 +4,10 @@
 //! says nothing about plain keys; what it says about certificates is decided by `host_certificate`.
 //! Next: `known_files` reads and writes the files, `known_lines` makes and removes lines.
 
-use openssl::{base64, hash::MessageDigest, pkey::PKey, sign::Signer};
+use openssl::{base64, sha};
 
-use crate::domain::SshEndpoint;
+use super::certificate::Fields;
+use crate::domain::{SshEndpoint, glob};
 
 /// One usable line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) enum Marker {
 }
 
 /// What a host is looked up by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Lookup {
     /// The name of plain keys: alone on port 22 and for an alias, `[name]:port` otherwise.
     pub(super) name: String,
@@ -113,12 +114,21 @@ impl Entry {
         self.names_have(&lookup.name) || (self.marker != Marker::Plain && self.names_have(&lookup.bare))
     }
 
+    /// The names, in lower case, where they are written out; `None` where they are hashed or patterns.
+    pub(super) fn plain_names(&self) -> Option<&[String]> {
+        let is_plain = |name: &String| !name.contains(['*', '?', '!']);
+        match &self.names {
+            Names::Patterns(names) if names.iter().all(is_plain) => Some(names),
+            Names::Patterns(_) | Names::Hashed { .. } => None,
+        }
+    }
+
     fn names_have(&self, name: &str) -> bool {
         match &self.names {
-            Names::Hashed { salt, hash } => hmac_sha1(salt, name).is_some_and(|computed| computed == *hash),
+            Names::Hashed { salt, hash } => hmac_sha1(salt, name) == **hash,
             Names::Patterns(patterns) => {
-                let excluded = |pattern: &String| pattern.strip_prefix('!').is_some_and(|not| matches(not, name));
-                !patterns.iter().any(excluded) && patterns.iter().any(|pattern| matches(pattern, name))
+                let excluded = |pattern: &String| pattern.strip_prefix('!').is_some_and(|not| glob(not, name));
+                !patterns.iter().any(excluded) && patterns.iter().any(|pattern| glob(pattern, name))
             }
         }
     }
@@ -181,49 +191,30 @@ pub(super) fn host_name(address: &str, port: u16) -> String {
 
 /// The type a public key's first field names.
 pub(super) fn key_type_of(blob: &[u8]) -> Option<&str> {
-    let (length, rest) = blob.split_first_chunk::<4>()?;
-    let name = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    str::from_utf8(name).ok()
+    str::from_utf8(Fields(blob).string()?).ok()
 }
 
 /// A key's fingerprint as OpenSSH prints it.
 pub(super) fn fingerprint(blob: &[u8]) -> String {
-    let digest = openssl::sha::sha256(blob);
+    let digest = sha::sha256(blob);
     format!("SHA256:{}", base64::encode_block(&digest).trim_end_matches('='))
 }
 
-pub(super) fn hmac_sha1(key: &[u8], text: &str) -> Option<Vec<u8>> {
-    let key = PKey::hmac(key).ok()?;
-    Signer::new(MessageDigest::sha1(), &key).ok()?.sign_oneshot_to_vec(text.as_bytes()).ok()
-}
-
-/// Whether `pattern` with its `*` and `?` is all of `text` (ssh_config(5), PATTERNS).
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut from) = (0, 0);
-    // Where to go on when the last `*` takes one byte more: linear memory and no recursion, whatever the pattern.
-    let mut retry: Option<(usize, usize)> = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, from));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[from] => {
-                at += 1;
-                from += 1;
-            }
-            _ => match retry {
-                Some((after, taken)) => {
-                    retry = Some((after, taken + 1));
-                    at = after;
-                    from = taken + 1;
-                }
-                None => return false,
-            },
-        }
+/// HMAC-SHA1 (RFC 2104). By hand: with thousands of hashed names, what OpenSSL's interface to it costs per call is most of the time.
+pub(super) fn hmac_sha1(key: &[u8], text: &str) -> [u8; 20] {
+    let mut block = [0; 64];
+    if key.len() > block.len() {
+        block[..20].copy_from_slice(&sha::sha1(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
     }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    let digest = |pad: u8, text: &[u8]| {
+        let mut sha = sha::Sha1::new();
+        sha.update(&block.map(|byte| byte ^ pad));
+        sha.update(text);
+        sha.finish()
+    };
+    digest(0x5c, &digest(0x36, text.as_bytes()))
 }
 
 #[cfg(test)]

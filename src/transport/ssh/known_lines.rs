@@ -26,7 +26,7 @@ fn writable(name: &str) -> Option<&str> {
 fn hash(name: &str) -> Option<String> {
     let mut salt = [0; SALT];
     openssl::rand::rand_bytes(&mut salt).ok()?;
-    let hash = hmac_sha1(&salt, name)?;
+    let hash = hmac_sha1(&salt, name);
     Some(format!("|1|{}|{}", base64::encode_block(&salt), base64::encode_block(&hash)))
 }
 

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
-use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
+use std::{collections::BTreeSet, fs, io::Write, os::unix::fs::symlink, path::Path};
+
+use jiff::Timestamp;
 
 use super::*;
 use crate::config::{
-    journal::{Begin, Done, End, Process, RunOptions, Target, Targets, Who},
+    journal::{Begin, Done, End, Entry, Process, RunId, RunOptions, Target, Targets, Who},
     store::Environment,
 };
 
@@ -61,9 +63,9 @@ fn lines_are_numbered_and_read_back_and_the_file_is_its_owner_s() {
     let temp = tempfile::tempdir().unwrap();
     let workspace = workspace(temp.path());
     assert_eq!(workspace.read_journal().unwrap(), Runs::default(), "a missing journal tells of no runs");
-    workspace.append_journal(&run("r"), vec![begin()]).unwrap();
+    workspace.journal_of(run("r")).append(vec![begin()]).unwrap();
     fs::set_permissions(temp.path().join(JOURNAL), Permissions::from_mode(0o644)).unwrap();
-    workspace.append_journal(&run("r"), vec![done("a@h"), end()]).unwrap();
+    workspace.journal_of(run("r")).append(vec![done("a@h"), end()]).unwrap();
     assert_eq!(numbers(temp.path()), [0, 1, 2]);
     let runs = workspace.read_journal().unwrap();
     assert!(runs.runs[0].end.is_some() && runs.left(&runs.runs[0]).is_empty());
@@ -74,7 +76,7 @@ fn lines_are_numbered_and_read_back_and_the_file_is_its_owner_s() {
 fn a_torn_line_is_passed_over_and_ended_by_the_next_append() {
     let temp = tempfile::tempdir().unwrap();
     let workspace = workspace(temp.path());
-    workspace.append_journal(&run("r"), vec![begin()]).unwrap();
+    workspace.journal_of(run("r")).append(vec![begin()]).unwrap();
     let path = temp.path().join(JOURNAL);
     let whole = fs::read_to_string(&path).unwrap();
     let torn = Line { v: 1, seq: 1, at: Timestamp::now(), run: run("r"), entry: done("a@h") }.to_text().unwrap();
@@ -82,7 +84,7 @@ fn a_torn_line_is_passed_over_and_ended_by_the_next_append() {
         fs::write(&path, format!("{whole}{}", &torn[..cut])).unwrap();
         let runs = workspace.read_journal().unwrap();
         assert_eq!((runs.runs.len(), runs.runs[0].results.len(), runs.skipped), (1, 0, 0), "a line may be under way");
-        workspace.append_journal(&run("r"), vec![done("a@h")]).unwrap();
+        workspace.journal_of(run("r")).append(vec![done("a@h")]).unwrap();
         let runs = workspace.read_journal().unwrap();
         assert_eq!((runs.runs[0].results.len(), runs.skipped), (1, 1), "{}", &torn[..cut]);
         assert_eq!(numbers(temp.path()), [0, 1]);
@@ -96,7 +98,7 @@ fn what_is_no_regular_file_is_not_written_to() {
     let (path, elsewhere) = (temp.path().join(JOURNAL), temp.path().join("elsewhere"));
     fs::write(&elsewhere, "mine\n").unwrap();
     let refused = |why: &str| {
-        let error = workspace.append_journal(&run("r"), vec![begin()]).unwrap_err();
+        let error = workspace.journal_of(run("r")).append(vec![begin()]).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains(why), "{source}");
     };
@@ -122,9 +124,9 @@ fn a_large_journal_is_set_aside_when_a_run_begins_and_still_read() {
         (0..LARGE / 1024).for_each(|_| file.write_all(junk.as_bytes()).unwrap());
     };
     for number in 0..KEPT + 3 {
-        workspace.append_journal(&run(&format!("r{number}")), vec![begin()]).unwrap();
+        workspace.journal_of(run(&format!("r{number}"))).append(vec![begin()]).unwrap();
         grow();
-        workspace.append_journal(&run(&format!("r{number}")), vec![end()]).unwrap();
+        workspace.journal_of(run(&format!("r{number}"))).append(vec![end()]).unwrap();
     }
     let mut names: Vec<String> =
         fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -147,9 +149,9 @@ fn many_who_append_at_once_lose_nothing_and_mix_nothing() {
             let workspace = workspace(temp.path());
             scope.spawn(move || {
                 let run = run(&format!("r{number}"));
-                workspace.append_journal(&run, vec![begin()]).unwrap();
+                workspace.journal_of(run.clone()).append(vec![begin()]).unwrap();
                 for line in 0..lines {
-                    workspace.append_journal(&run, vec![done(&format!("s{line}@h"))]).unwrap();
+                    workspace.journal_of(run.clone()).append(vec![done(&format!("s{line}@h"))]).unwrap();
                 }
             });
         }
@@ -159,4 +161,26 @@ fn many_who_append_at_once_lose_nothing_and_mix_nothing() {
     let runs = workspace(temp.path()).read_journal().unwrap();
     assert_eq!(runs.skipped, 0);
     assert!(runs.runs.iter().all(|run| run.results.len() == usize::try_from(lines).unwrap()));
+}
+
+#[test]
+fn runs_that_hold_the_journal_open_number_their_lines_through_and_see_it_set_aside() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (workspace(temp.path()), workspace(temp.path()));
+    let (first, second) = (ours.journal_of(run("r1")), theirs.journal_of(run("r2")));
+    first.append(vec![begin()]).unwrap();
+    second.append(vec![begin()]).unwrap();
+    first.append(vec![done("a@h"), done("b@h")]).unwrap();
+    first.append(vec![done("c@h")]).unwrap();
+    second.append(vec![done("a@h")]).unwrap();
+    assert_eq!(numbers(temp.path()), [0, 1, 2, 3, 4, 5]);
+    // A line of the other run that a killed process left torn.
+    OpenOptions::new().append(true).open(temp.path().join(JOURNAL)).unwrap().write_all(b"{\"v\":1").unwrap();
+    second.append(vec![done("b@h")]).unwrap();
+    fs::rename(temp.path().join(JOURNAL), temp.path().join("journal.1.jsonl")).unwrap();
+    first.append(vec![done("d@h")]).unwrap();
+    second.append(vec![end()]).unwrap();
+    assert_eq!(numbers(temp.path()), [7, 8], "nothing goes into the file that was set aside");
+    let runs = ours.read_journal().unwrap();
+    assert_eq!(runs.runs.iter().map(|run| run.results.len()).collect::<Vec<_>>(), [4, 2]);
 }
