@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use super::{Output, ShellScript, presence::CLOCK};
+use super::{Output, Room, ShellScript, presence::CLOCK};
 use crate::docker::shell::quote;
 
 /// Most characters kept of the standard error of a command that runs side by side with others, so that with the few bytes
@@ -66,6 +66,8 @@ pub struct Sections {
     sections: BTreeMap<usize, Section>,
     complete: bool,
     late: bool,
+    /// That of the output they are copies of.
+    _room: Room,
 }
 
 impl Sections {
@@ -194,7 +196,7 @@ impl Script {
     /// Cuts the output of this script into its sections. Bytes outside any section (a login shell's banner) are dropped.
     #[must_use]
     pub fn read(&self, output: &Output) -> Sections {
-        let mut sections = Sections::default();
+        let mut sections = Sections { _room: output.room.clone(), ..Sections::default() };
         self.scan(&output.stdout, false, &mut sections);
         self.scan(&output.stderr, true, &mut sections);
         sections
@@ -268,7 +270,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::transport::End;
+    use crate::transport::{End, Room};
 
     fn shells() -> Vec<Vec<&'static str>> {
         [vec!["dash"], vec!["bash"], vec!["busybox", "sh"]]
@@ -288,7 +290,13 @@ mod tests {
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|e| panic!("{shell:?}: {e}"));
-        script.read(&Output { stdout: out.stdout, stderr: out.stderr, truncated: false, end: End::Exit(0) })
+        script.read(&Output {
+            stdout: out.stdout,
+            stderr: out.stderr,
+            truncated: false,
+            end: End::Exit(0),
+            room: Room::default(),
+        })
     }
 
     #[test]
@@ -340,7 +348,8 @@ mod tests {
         let second = script.run("true");
         let third = script.run("true");
         let stdout = b"banner\n\nmcp-x 1 begin\na\n\nmcp-x 1 end 0\n\nmcp-x 2 begin\nhalf".to_vec();
-        let sections = script.read(&Output { stdout, stderr: vec![], truncated: false, end: End::Unsaid });
+        let sections =
+            script.read(&Output { stdout, stderr: vec![], truncated: false, end: End::Unsaid, room: Room::default() });
         assert_eq!(sections.get(first).unwrap().exit, Some(0));
         assert_eq!(sections.get(second), Some(&Section { stdout: b"half".to_vec(), ..Section::default() }));
         assert_eq!(sections.get(third), None);
