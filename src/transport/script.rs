@@ -153,6 +153,20 @@ impl Script {
         id
     }
 
+    /// As [`Script::run`], and keeps the standard output in the shell variable `variable`, for what comes after it.
+    pub fn run_and_keep(&mut self, code: &str, variable: &str) -> SectionId {
+        let id = self.next();
+        let n = id.0;
+        let _ = writeln!(
+            self.body,
+            "printf '\\n%s {n} begin\\n' \"$mcp_m\"; printf '\\n%s {n} begin\\n' \"$mcp_m\" >&2\n\
+             {variable}=$( ( {code}\n) </dev/null )\n\
+             mcp_r=$?; [ -z \"${variable}\" ] || printf '%s\\n' \"${variable}\"\n\
+             printf '\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_r\"; printf '\\n%s {n} end\\n' \"$mcp_m\" >&2"
+        );
+        id
+    }
+
     /// Runs `codes` side by side, at most `at_once` at a time, and goes on when all have ended. Of each standard
     /// error the first 1500 characters are kept.
     pub fn side_by_side(&mut self, codes: &[String], at_once: usize) -> Vec<SectionId> {
@@ -315,6 +329,24 @@ mod tests {
             assert_eq!(sections.get(silent), Some(&Section { exit: Some(0), ..Section::default() }), "{shell:?}");
             assert_eq!(sections.get(unterminated).unwrap().stdout, b"no newline", "{shell:?}");
             assert!(sections.is_complete());
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_kept_is_a_section_like_any_other_and_there_for_what_follows() {
+        for shell in shells() {
+            let mut script = Script::new();
+            let kept = script.run_and_keep("printf 'one\\ntwo * \\$x'; echo err >&2; exit 3", "mcp_kept");
+            let empty = script.run_and_keep("cat", "mcp_empty");
+            let after = script.run("printf %s \"<$mcp_kept|$mcp_empty>\"");
+            let sections = run(&shell, &script);
+            assert_eq!(
+                sections.get(kept),
+                Some(&Section { exit: Some(3), stdout: b"one\ntwo * \\$x\n".to_vec(), stderr: b"err\n".to_vec() }),
+                "{shell:?}"
+            );
+            assert_eq!(sections.get(empty), Some(&Section { exit: Some(0), ..Section::default() }), "{shell:?}");
+            assert_eq!(sections.get(after).unwrap().stdout, b"<one\ntwo * \\$x|>", "{shell:?}");
         }
     }
 
