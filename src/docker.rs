@@ -24,4 +24,4 @@ pub mod stats;
 pub mod status;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -116,3 +116,6 @@ pub(super) fn meant_to_run<'a>(registered: &'a [Registered<'_>], decisions: &[De
     let meant = registered.iter().zip(decisions).filter(|(_, d)| !matches!(d, Decision::Refuse(_)));
     meant.map(|(r, _)| r.container.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;
