@@ -221,7 +221,7 @@ impl Script {
         let mut start = 0;
         let mut at = 0;
         while at <= bytes.len() {
-            let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| at + i);
+            let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
             if let Some(marker) = self.marker(&bytes[at..end]) {
                 if let Some((id, to_stderr)) = current.take() {
                     // Each marker is printed after a newline of its own, which is not the command's.

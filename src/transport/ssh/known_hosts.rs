@@ -195,7 +195,7 @@ pub(super) fn fingerprint(blob: &[u8]) -> String {
 }
 
 pub(super) fn hmac_sha1(key: &[u8], text: &str) -> Option<Vec<u8>> {
-    // A hashed file is looked through line by line, for every host: openssl's way through EVP takes 8 µs a line, this one a twentieth.
+    // A hashed file is looked through line by line, for every host: openssl's way through EVP takes 8 µs a line, this one half a microsecond.
     let mut mac = Hmac::<Sha1>::new_from_slice(key).ok()?;
     mac.update(text.as_bytes());
     Some(mac.finalize().into_bytes().to_vec())
