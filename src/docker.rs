@@ -1,8 +1,8 @@
 //! What to say to docker and how to read what it answers. Pure: bytes in, values out.
 //!
 //! Reading order: [`shell`] (words and quoting), [`flags`] (docker's option grammar), [`run_string`] and [`registered`]
-//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`], [`stats`], [`gpu`], [`health`],
-//! [`failure`], and the judgements made from them: [`status`] and [`drift`].
+//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`] (in shell: [`not_up`]), [`stats`], [`gpu`],
+//! [`health`], [`failure`], and the judgements made from them: [`status`] and [`drift`].
 //!
 //! Boundary: no files, sockets, clocks or terminals. Everything a host says is untrusted: readers skip what they cannot
 //! read and never panic. Formats are pinned by `fixtures/docker`, captured from real engines.
@@ -15,6 +15,7 @@ pub mod gpu;
 pub mod health;
 pub mod inspect;
 pub mod mount;
+pub mod not_up;
 pub mod port;
 pub mod registered;
 pub mod run_string;
@@ -23,4 +24,4 @@ pub mod stats;
 pub mod status;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -4,10 +4,12 @@
 //! Next: `ssh/` and `local` are the two connectors, `script` frames many commands into one exec; `fleet` drives them.
 
 pub mod cancel;
+mod collected;
 mod dispatch;
 mod error;
 pub mod input;
 pub mod local;
+mod memory;
 pub mod presence;
 pub mod retry;
 pub mod script;
@@ -21,9 +23,11 @@ use std::{
 };
 
 pub use cancel::Cancel;
+pub use collected::{Collected, OUTPUT_LIMIT};
 pub use dispatch::Connectors;
 pub use error::{Phase, TransportError, TransportErrorKind};
 pub use input::{FileInput, Input};
+pub use memory::{MEMORY_LIMIT, Room};
 pub use shown_key::{ShownKey, Standing};
 
 use crate::domain::{Host, SshEndpoint};
@@ -180,10 +184,12 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Standard error, up to [`OUTPUT_LIMIT`] bytes.
     pub stderr: Vec<u8>,
-    /// Whether bytes past the limit were dropped.
+    /// Whether bytes were dropped: past the limit, or because all hosts together hold [`MEMORY_LIMIT`].
     pub truncated: bool,
     /// How it ended.
     pub end: End,
+    /// What the two streams take of the room of all.
+    pub room: Room,
 }
 
 /// How a script ended.
@@ -201,6 +207,3 @@ pub enum End {
 
 /// How long a command that has ended, but whose output somebody in the background still holds open, is listened to in silence.
 const AFTERMATH: Duration = Duration::from_secs(5);
-
-/// Most bytes kept of each stream of one exec.
-pub const OUTPUT_LIMIT: usize = 8 * 1024 * 1024;

@@ -108,13 +108,6 @@ pub fn names_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerComm
     DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
-/// The names of those among `names` that exist and do not run steadily, one a line with docker's leading slash.
-#[must_use]
-pub fn names_not_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
-    let template = "{{if or (not .State.Running) .State.Restarting .RestartCount}}{{.Name}}{{end}}";
-    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
-}
-
 /// Something for each of `names` that runs and whose health check has neither passed nor failed yet, and nothing once there is
 /// none; a container that its policy has restarted is waited for no longer.
 #[must_use]

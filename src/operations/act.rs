@@ -16,7 +16,7 @@ use std::{
 
 use self::{
     afterwards::Work,
-    judge::{Row, judge, without_answer},
+    judge::{Answers, Row, judge, without_answer},
     plan::Plan,
 };
 use super::{
@@ -177,11 +177,7 @@ fn on_one_host(
                 after.as_ref()?.get(*id)
             };
             let (job, log) = (section(&plan.jobs), section(&plan.logs));
-            let mut row = judge(context, r, decision, &before, &seen, job, log, options);
-            if let Some(allowed) = options.health {
-                health::judge(&mut row.0, seen.get(&r.container), &checks, allowed);
-            }
-            row
+            judge(context, r, decision, options, Answers { before: &before, seen: &seen, job, log, checks: &checks })
         })
         .collect())
 }

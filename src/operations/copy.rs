@@ -22,7 +22,7 @@ use crate::{
     domain::{Host, HostName},
     error::{CommandError, Exit},
     fleet::{HostError, HostOutcome, Session},
-    transport::{End, FileInput, Input, ShellScript, Stream, script::Script},
+    transport::{Cancel, Collected, End, FileInput, Input, ShellScript, script::Script},
 };
 
 /// Deadline of each of the two scripts, and of every MiB on top.
@@ -148,7 +148,7 @@ pub fn copy(
             let host = session.host();
             let result = enter(session, fleet.cancel, halt).and_then(|()| {
                 run.attempt(host);
-                one(session, request)
+                one(session, request, fleet.cancel)
             });
             if let Err(error @ (HostError::NotAttempted | HostError::Halted(_))) = result {
                 return Err(error);
@@ -195,7 +195,7 @@ fn report(run: &HostRun<'_>, host: &Host, result: Result<Done, HostError>, elaps
     }
 }
 
-fn one(session: &mut Session<'_>, request: &CopyRequest<'_>) -> Result<Done, HostError> {
+fn one(session: &mut Session<'_>, request: &CopyRequest<'_>, cancel: &Cancel) -> Result<Done, HostError> {
     let size = request.input.size();
     let mib = u32::try_from(size / (1024 * 1024)).unwrap_or(u32::MAX);
     let allowed = ALLOWED.saturating_add(ALLOWED_PER_MIB.saturating_mul(mib));
@@ -228,20 +228,19 @@ fn one(session: &mut Session<'_>, request: &CopyRequest<'_>) -> Result<Done, Hos
     let Some(path) = said.path else { return Ok(failed(Said { path: None, ..said }, 0)) };
 
     let begin = Instant::now();
-    let (mut stdout, mut stderr) = (vec![], vec![]);
+    let mut words = Collected::new(cancel, begin).up_to(LONGEST_WORD);
     let send = ShellScript {
         text: super::exec::text::with_environment(&text::send(request, &path), session.host()),
         sensitive: !session.host().env.is_empty(),
     };
     let left = allowed.saturating_sub(begin.elapsed());
     let end = session.pipe("send", &send, Some(request.input), left, &mut |stream, bytes| {
-        let kept: &mut Vec<u8> = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
-        let room = LONGEST_WORD.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend_from_slice(&bytes[..room]);
+        words.take(stream, bytes);
         true
     })?;
     let code = if let End::Exit(code) = end { Some(code) } else { None };
-    let said = Said { path: Some(path), ..Said::read(&stdout, &stderr, code) };
+    let output = words.into_output(end);
+    let said = Said { path: Some(path), ..Said::read(&output.stdout, &output.stderr, code) };
     if said.word != "done" {
         return Ok(failed(said, size));
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use crate::transport::Stream;
+pub use crate::transport::{MEMORY_LIMIT, OUTPUT_LIMIT, Room, Stream};
 
 use self::{
     lines::Lines,
@@ -26,7 +26,7 @@ use crate::{
     domain::Host,
     error::CommandError,
     fleet::{Fleet, Halt, HostError, Session},
-    transport::{Cancel, Input, OUTPUT_LIMIT, ShellScript},
+    transport::{Cancel, Collected, End, Input, ShellScript},
 };
 
 /// Deadline of one host's command unless the user, or the host's entry, says otherwise.
@@ -52,8 +52,10 @@ pub struct Request<'a> {
 pub enum OutputMode {
     /// It is handed over as it comes; `true` holds a stream back until its lines are whole.
     Streamed { whole_stdout: bool, whole_stderr: bool },
-    /// It is kept, up to [`OUTPUT_LIMIT`] bytes of each stream, for the report.
+    /// It is kept for the report: up to [`OUTPUT_LIMIT`] bytes of each stream, and [`MEMORY_LIMIT`] of all hosts that report at once.
     Kept,
+    /// Nobody asks for it.
+    Dropped,
 }
 
 /// What comes from one of the hosts.
@@ -191,16 +193,19 @@ impl Work<'_> {
             text: text::with_environment(&request.text, host),
             sensitive: request.sensitive || !host.env.is_empty(),
         };
-        let mut kept = Kept::default();
+        let mut kept = Collected::new(self.cancel, begin + session.allows(ALLOWED) / 2);
         let send = |stream, bytes: Vec<u8>| self.sender.send((self.index, ExecEvent::Output(stream, bytes))).is_ok();
         let (mut out, mut err) = (Lines::default(), Lines::default());
         let end = session.pipe("exec", &script, request.input, ALLOWED, &mut |stream, bytes| {
-            let OutputMode::Streamed { whole_stdout, whole_stderr } = request.output else {
-                kept.take(stream, bytes);
-                return true;
+            let (lines, whole) = match (request.output, stream) {
+                (OutputMode::Streamed { whole_stdout, .. }, Stream::Stdout) => (&mut out, whole_stdout),
+                (OutputMode::Streamed { whole_stderr, .. }, Stream::Stderr) => (&mut err, whole_stderr),
+                (OutputMode::Kept, _) => {
+                    kept.take(stream, bytes);
+                    return true;
+                }
+                (OutputMode::Dropped, _) => return true,
             };
-            let (lines, whole) =
-                if stream == Stream::Stdout { (&mut out, whole_stdout) } else { (&mut err, whole_stderr) };
             let ready = if whole { lines.take(bytes) } else { Some(bytes.to_vec()) };
             ready.is_none_or(|bytes| send(stream, bytes))
         });
@@ -214,24 +219,9 @@ impl Work<'_> {
             Ok(end) => ExecReport::of_end(host, end, elapsed),
             Err(error) => ExecReport::of_error(host, error, elapsed),
         };
-        (report.stdout, report.stderr, report.truncated) = (kept.stdout, kept.stderr, kept.truncated);
+        let kept = kept.into_output(end.unwrap_or(End::Unsaid));
+        (report.stdout, report.stderr, report.truncated, report.room) =
+            (kept.stdout, kept.stderr, kept.truncated, kept.room);
         report
-    }
-}
-
-/// Output up to [`OUTPUT_LIMIT`].
-#[derive(Default)]
-struct Kept {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    truncated: bool,
-}
-
-impl Kept {
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
-        let kept = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
-        let room = OUTPUT_LIMIT.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend_from_slice(&bytes[..room]);
-        self.truncated |= room < bytes.len();
     }
 }

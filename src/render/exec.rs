@@ -2,16 +2,20 @@
 //!
 //! Boundary: events and reports in, text out. The output of commands is the answer; the recap is the story.
 
-use std::{borrow::Cow, collections::HashMap, io::IsTerminal, time::Duration};
+use std::{
+    collections::HashMap,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use console::Style;
 
-use super::{Format, Ui, log::COLORS, sanitise};
+use super::{Format, Ui, log::COLORS, sanitise, words};
 use crate::{
     domain::{HostName, fold::fold},
     operations::{
         exec::{
-            Stream,
+            MEMORY_LIMIT, OUTPUT_LIMIT, Room, Stream,
             report::{ExecOutcome, ExecReport, ExecSummary},
         },
         host_run::HostRunReport,
@@ -25,6 +29,8 @@ pub struct ExecPrinter {
     several: bool,
     raw_stdout: bool,
     raw_stderr: bool,
+    /// What is being printed: one piece after the other in the same memory.
+    text: Vec<u8>,
 }
 
 impl ExecPrinter {
@@ -37,6 +43,7 @@ impl ExecPrinter {
                 several: hosts.len() > 1,
                 raw_stdout: raw || !std::io::stdout().is_terminal(),
                 raw_stderr: raw || !std::io::stderr().is_terminal(),
+                text: vec![],
             };
         }
         let width = hosts.iter().map(|name| name.as_str().len()).max().unwrap_or(0) + 1;
@@ -52,7 +59,7 @@ impl ExecPrinter {
             .enumerate()
             .map(|(n, name)| (paint(ui.colored(), out, n, name), paint(ui.colored_err(), err, n, name)))
             .collect();
-        Self { labels, several: true, raw_stdout: raw, raw_stderr: raw }
+        Self { labels, several: true, raw_stdout: raw, raw_stderr: raw, text: vec![] }
     }
 
     /// Whether the lines of a stream must be whole when they are printed.
@@ -66,55 +73,71 @@ impl ExecPrinter {
     }
 
     /// Prints what came from the host at `index`. Says `false` when nobody reads any more.
-    pub fn print(&self, ui: &mut Ui, index: usize, stream: Stream, bytes: &[u8]) -> bool {
-        let text =
-            if self.needs_lines(stream) { Cow::Owned(self.lines(index, stream, bytes)) } else { Cow::Borrowed(bytes) };
-        match stream {
-            Stream::Stdout => ui.answer_bytes(&text),
+    pub fn print(&mut self, ui: &mut Ui, index: usize, stream: Stream, bytes: &[u8]) -> bool {
+        let mut text = std::mem::take(&mut self.text);
+        let shown = if self.needs_lines(stream) {
+            text.clear();
+            self.lines(index, stream, bytes, &mut text);
+            &text
+        } else {
+            bytes
+        };
+        let is_read = match stream {
+            Stream::Stdout => ui.answer_bytes(shown),
             Stream::Stderr => {
-                ui.story_bytes(&text);
+                ui.story_bytes(shown);
                 true
             }
-        }
+        };
+        self.text = text;
+        is_read
     }
 
-    fn lines(&self, index: usize, stream: Stream, bytes: &[u8]) -> Vec<u8> {
+    fn lines(&self, index: usize, stream: Stream, bytes: &[u8], text: &mut Vec<u8>) {
         let label = self.labels.get(index).map_or("", |(out, err)| if stream == Stream::Stdout { out } else { err });
-        let mut text = Vec::with_capacity(bytes.len() + 64);
-        for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n') {
+        // Looked at as a whole, because short lines cost more each than their bytes do.
+        let as_it_is = self.is_raw(stream) || sanitise::is_plain(bytes);
+        if as_it_is && label.is_empty() {
+            text.extend_from_slice(bytes);
+            if !bytes.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            return;
+        }
+        for line in lines(bytes) {
             text.extend_from_slice(label.as_bytes());
-            if self.is_raw(stream) {
+            if as_it_is {
                 text.extend_from_slice(line);
             } else {
-                text.extend_from_slice(safe(line).as_bytes());
+                sanitise::append(text, line);
             }
             text.push(b'\n');
         }
-        text
     }
-}
-
-/// A line of a host's output, safe to show.
-fn safe(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    sanitise::line(&String::from_utf8_lossy(line)).into_owned()
 }
 
 /// An answer: both streams, how it ended where that was not well, and whether something was dropped.
 type Answer = (Vec<u8>, Vec<u8>, Option<String>, bool);
 
+/// The hosts that gave one answer, and the room that it takes.
+type Givers = (Vec<(usize, HostName)>, Room);
+
 /// Holds each answer once, with the hosts that gave it.
 #[derive(Default)]
 pub struct Gathered {
-    answers: HashMap<Answer, Vec<(usize, HostName)>>,
+    answers: HashMap<Answer, Givers>,
 }
 
 impl Gathered {
-    /// Takes in what the host at `index` gave.
+    /// Takes in what the host at `index` gave. An answer that was given before takes no more room.
     pub fn take(&mut self, index: usize, report: ExecReport) {
         let ending = report.ending();
         let answer = (report.stdout, report.stderr, ending, report.truncated);
-        self.answers.entry(answer).or_default().push((index, report.host));
+        let (hosts, _) = self.answers.entry(answer).or_insert_with(|| {
+            report.room.keep();
+            (vec![], report.room)
+        });
+        hosts.push((index, report.host));
     }
 }
 
@@ -122,31 +145,19 @@ impl Ui {
     /// Prints the groups of hosts that gave the same answer, in the order of their first hosts.
     pub fn gathered(&mut self, gathered: Gathered) {
         let mut groups: Vec<_> = gathered.answers.into_iter().collect();
-        for (_, hosts) in &mut groups {
+        for (_, (hosts, _)) in &mut groups {
             hosts.sort_unstable_by_key(|(index, _)| *index);
         }
-        groups.sort_unstable_by_key(|(_, hosts)| hosts[0].0);
-        for ((stdout, stderr, ending, truncated), hosts) in groups {
+        groups.sort_unstable_by_key(|(_, (hosts, _))| hosts[0].0);
+        for (answer, (hosts, _)) in groups {
             let names = fold(hosts.iter().map(|(_, name)| name.as_str()));
-            let header = self.paint(&format!("{names} ({})", hosts.len()), |s| s.bold());
-            let mut text = format!("--- {header}");
-            if let Some(ending) = ending {
-                let ending = sanitise::line(&ending).into_owned();
-                text.push_str(&format!(" · {}", self.paint(&ending, |s| s.red())));
+            let mut header = format!("--- {}", self.paint(&format!("{names} ({})", hosts.len()), |s| s.bold()));
+            if let Some(ending) = &answer.2 {
+                let ending = sanitise::line(ending).into_owned();
+                header.push_str(&format!(" · {}", self.paint(&ending, |s| s.red())));
             }
-            text.push('\n');
-            for line in lines(&stdout) {
-                text.push_str(&safe(line));
-                text.push('\n');
-            }
-            let label = self.paint("stderr:", |s| s.red());
-            for line in lines(&stderr) {
-                text.push_str(&format!("{label} {}\n", safe(line)));
-            }
-            if truncated {
-                text.push_str("… (cut: there was more than 8 MiB of output)\n");
-            }
-            if !self.answer(&text) {
+            let label = format!("{} ", self.paint("stderr:", |s| s.red()));
+            if !self.answer_in_pieces(|out| group(out, &header, &label, &answer)) {
                 return;
             }
         }
@@ -156,13 +167,10 @@ impl Ui {
     pub fn exec_report(&mut self, report: &ExecReport) -> bool {
         match self.format {
             // One line: a consumer reads it as soon as the host has ended.
-            Format::Json => match serde_json::to_string(report) {
-                Ok(line) => self.answer(&(line + "\n")),
-                Err(error) => {
-                    self.warn(&format!("the answer of {} cannot be written: {error}", report.host));
-                    true
-                }
-            },
+            Format::Json => self.answer_in_pieces(|out| {
+                serde_json::to_writer(&mut *out, report)?;
+                out.write_all(b"\n")
+            }),
             Format::Yaml => self.answer("---\n") && self.structured(report) && !self.reader_left(),
             Format::Name if report.outcome == ExecOutcome::Ok => self.answer(&format!("{}\n", report.host)),
             _ => true,
@@ -177,6 +185,7 @@ impl Ui {
             self.story(&format!("{label} {names} ({}): {}", hosts.len(), sanitise::line(ending)));
         }
         self.troubled(summary);
+        self.cut(summary);
         let mut parts = vec![format!("{} ok", summary.counts.get(&ExecOutcome::Ok).copied().unwrap_or(0))];
         for (outcome, count) in summary.counts.iter().filter(|(outcome, _)| **outcome != ExecOutcome::Ok) {
             let mut part = format!("{count} {}", outcome.as_str());
@@ -190,6 +199,21 @@ impl Ui {
             parts.push(part);
         }
         self.host_run("exec", &parts.join(" · "), elapsed, run);
+    }
+
+    /// Says of whose output some was dropped, and how to have all of it.
+    fn cut(&mut self, summary: &ExecSummary) {
+        if summary.cut.is_empty() {
+            return;
+        }
+        let names = fold(summary.cut.iter().map(HostName::as_str));
+        let label = self.paint_err("cut:", |s| s.yellow().bold());
+        let (of_a_stream, of_all) = (words::bytes(OUTPUT_LIMIT as u64), words::bytes(MEMORY_LIMIT as u64));
+        let count = summary.cut.len();
+        self.story(&format!(
+            "{label} {names} ({count}): more output than is kept ({of_a_stream} of a stream, {of_all} of all hosts)"
+        ));
+        self.story("  hint:  without -b or an output format all of it is printed as it comes");
     }
 
     /// Prints each cause once, with the hosts that have it.
@@ -211,8 +235,31 @@ impl Ui {
     }
 }
 
+/// Writes one answer below its header, `label` before each line of standard error.
+fn group(out: &mut dyn Write, header: &str, label: &str, (stdout, stderr, _, is_cut): &Answer) -> io::Result<()> {
+    writeln!(out, "{header}")?;
+    let mut text = vec![];
+    for (stream, label) in [(stdout, ""), (stderr, label)] {
+        for line in lines(stream).filter(|_| !stream.is_empty()) {
+            text.clear();
+            text.extend_from_slice(label.as_bytes());
+            sanitise::append(&mut text, line);
+            text.push(b'\n');
+            out.write_all(&text)?;
+        }
+    }
+    if *is_cut { writeln!(out, "… (cut: there was more output than is kept)") } else { Ok(()) }
+}
+
 /// The lines of a text, the last one perhaps without its end.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let whole = text.strip_suffix(b"\n").unwrap_or(text);
-    whole.split(|byte| *byte == b'\n').filter(move |_| !text.is_empty())
+    let mut ends = memchr::memchr_iter(b'\n', whole);
+    let mut start = Some(0);
+    std::iter::from_fn(move || {
+        let from = start?;
+        let end = ends.next();
+        start = end.map(|end| end + 1);
+        Some(&whole[from..end.unwrap_or(whole.len())])
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Boundary: writing and nothing else. What is written comes from the other files here.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 use console::{Style, Term};
 use serde::Serialize;
@@ -93,7 +93,22 @@ impl Ui {
     /// As [`Ui::answer`], for bytes that are shown as they are.
     pub(super) fn answer_bytes(&mut self, bytes: &[u8]) -> bool {
         let mut out = std::io::stdout().lock();
-        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        self.note_writing(written)
+    }
+
+    /// Has `write` write to stdout piece by piece: for answers too long to be made in memory first. Says `false` when nobody reads it
+    /// any more.
+    pub(super) fn answer_in_pieces(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> bool {
+        let mut out = BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
+        let written = write(&mut out).and_then(|()| out.flush());
+        // Dropped with what is left, it would write again.
+        let _ = out.into_parts();
+        self.note_writing(written)
+    }
+
+    fn note_writing(&mut self, written: std::io::Result<()>) -> bool {
+        if let Err(error) = written {
             // `mcp list | head -1`: the reader has what it wanted; that is no error. A full disk is.
             if error.kind() != std::io::ErrorKind::BrokenPipe && self.write_error.is_none() {
                 self.write_error = Some(error.to_string());

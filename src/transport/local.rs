@@ -12,7 +12,7 @@ use rustix::event::Timespec;
 
 use self::group::Group;
 use super::{
-    Connector, End, Input, Limits, OUTPUT_LIMIT, Output, Phase, Remote, ShellScript, Stream, TransportError,
+    Collected, Connector, End, Input, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError,
     TransportErrorKind,
 };
 use crate::domain::Host;
@@ -31,15 +31,13 @@ struct LocalRemote;
 
 impl Remote for LocalRemote {
     fn exec(&mut self, script: &ShellScript, limits: &Limits<'_>) -> Result<Output, TransportError> {
-        let mut output = Output { stdout: Vec::new(), stderr: Vec::new(), truncated: false, end: End::Unsaid };
-        let mut truncated = false;
+        let mut output = Collected::of_call(limits);
         let mut keep = |stream, bytes: &[u8]| {
-            let kept = if stream == Stream::Stdout { &mut output.stdout } else { &mut output.stderr };
-            truncated |= keep_bounded(kept, bytes);
+            output.take(stream, bytes);
             true
         };
         let end = Group::spawn(script, limits)?.run(limits, Some(limits.deadline), &mut keep)?;
-        Ok(Output { truncated, end, ..output })
+        Ok(output.into_output(end))
     }
 
     fn stream(
@@ -64,13 +62,6 @@ impl Remote for LocalRemote {
     ) -> Result<End, TransportError> {
         Group::spawn_piped(script, input, limits)?.run(limits, Some(limits.deadline), sink)
     }
-}
-
-/// Appends `bytes` to `kept` up to [`OUTPUT_LIMIT`]; true when some were dropped.
-pub(super) fn keep_bounded(kept: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let room = OUTPUT_LIMIT.saturating_sub(kept.len()).min(bytes.len());
-    kept.extend_from_slice(&bytes[..room]);
-    room < bytes.len()
 }
 
 pub(super) fn timespec(duration: Duration) -> Timespec {

@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use super::{Output, ShellScript, presence::CLOCK};
+use super::{Output, Room, ShellScript, presence::CLOCK};
 use crate::docker::shell::quote;
 
 /// Most characters kept of the standard error of a command that runs side by side with others, so that with the few bytes
@@ -66,6 +66,8 @@ pub struct Sections {
     sections: BTreeMap<usize, Section>,
     complete: bool,
     late: bool,
+    /// That of the output they are copies of.
+    _room: Room,
 }
 
 impl Sections {
@@ -151,6 +153,20 @@ impl Script {
         id
     }
 
+    /// As [`Script::run`], and keeps the standard output in the shell variable `variable`, for what comes after it.
+    pub fn run_and_keep(&mut self, code: &str, variable: &str) -> SectionId {
+        let id = self.next();
+        let n = id.0;
+        let _ = writeln!(
+            self.body,
+            "printf '\\n%s {n} begin\\n' \"$mcp_m\"; printf '\\n%s {n} begin\\n' \"$mcp_m\" >&2\n\
+             {variable}=$( ( {code}\n) </dev/null )\n\
+             mcp_r=$?; [ -z \"${variable}\" ] || printf '%s\\n' \"${variable}\"\n\
+             printf '\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_r\"; printf '\\n%s {n} end\\n' \"$mcp_m\" >&2"
+        );
+        id
+    }
+
     /// Runs `codes` side by side, at most `at_once` at a time, and goes on when all have ended. Of each standard
     /// error the first 1500 characters are kept.
     pub fn side_by_side(&mut self, codes: &[String], at_once: usize) -> Vec<SectionId> {
@@ -194,7 +210,7 @@ impl Script {
     /// Cuts the output of this script into its sections. Bytes outside any section (a login shell's banner) are dropped.
     #[must_use]
     pub fn read(&self, output: &Output) -> Sections {
-        let mut sections = Sections::default();
+        let mut sections = Sections { _room: output.room.clone(), ..Sections::default() };
         self.scan(&output.stdout, false, &mut sections);
         self.scan(&output.stderr, true, &mut sections);
         sections
@@ -205,7 +221,7 @@ impl Script {
         let mut start = 0;
         let mut at = 0;
         while at <= bytes.len() {
-            let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| at + i);
+            let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
             if let Some(marker) = self.marker(&bytes[at..end]) {
                 if let Some((id, to_stderr)) = current.take() {
                     // Each marker is printed after a newline of its own, which is not the command's.
@@ -268,7 +284,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::transport::End;
+    use crate::transport::{End, Room};
 
     fn shells() -> Vec<Vec<&'static str>> {
         [vec!["dash"], vec!["bash"], vec!["busybox", "sh"]]
@@ -288,7 +304,13 @@ mod tests {
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|e| panic!("{shell:?}: {e}"));
-        script.read(&Output { stdout: out.stdout, stderr: out.stderr, truncated: false, end: End::Exit(0) })
+        script.read(&Output {
+            stdout: out.stdout,
+            stderr: out.stderr,
+            truncated: false,
+            end: End::Exit(0),
+            room: Room::default(),
+        })
     }
 
     #[test]
@@ -307,6 +329,24 @@ mod tests {
             assert_eq!(sections.get(silent), Some(&Section { exit: Some(0), ..Section::default() }), "{shell:?}");
             assert_eq!(sections.get(unterminated).unwrap().stdout, b"no newline", "{shell:?}");
             assert!(sections.is_complete());
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_kept_is_a_section_like_any_other_and_there_for_what_follows() {
+        for shell in shells() {
+            let mut script = Script::new();
+            let kept = script.run_and_keep("printf 'one\\ntwo * \\$x'; echo err >&2; exit 3", "mcp_kept");
+            let empty = script.run_and_keep("cat", "mcp_empty");
+            let after = script.run("printf %s \"<$mcp_kept|$mcp_empty>\"");
+            let sections = run(&shell, &script);
+            assert_eq!(
+                sections.get(kept),
+                Some(&Section { exit: Some(3), stdout: b"one\ntwo * \\$x\n".to_vec(), stderr: b"err\n".to_vec() }),
+                "{shell:?}"
+            );
+            assert_eq!(sections.get(empty), Some(&Section { exit: Some(0), ..Section::default() }), "{shell:?}");
+            assert_eq!(sections.get(after).unwrap().stdout, b"<one\ntwo * \\$x|>", "{shell:?}");
         }
     }
 
@@ -340,7 +380,8 @@ mod tests {
         let second = script.run("true");
         let third = script.run("true");
         let stdout = b"banner\n\nmcp-x 1 begin\na\n\nmcp-x 1 end 0\n\nmcp-x 2 begin\nhalf".to_vec();
-        let sections = script.read(&Output { stdout, stderr: vec![], truncated: false, end: End::Unsaid });
+        let sections =
+            script.read(&Output { stdout, stderr: vec![], truncated: false, end: End::Unsaid, room: Room::default() });
         assert_eq!(sections.get(first).unwrap().exit, Some(0));
         assert_eq!(sections.get(second), Some(&Section { stdout: b"half".to_vec(), ..Section::default() }));
         assert_eq!(sections.get(third), None);

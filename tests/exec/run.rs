@@ -170,14 +170,28 @@ fn every_row_is_one_line_of_json_whatever_the_host_says() {
 fn kept_output_past_the_limit_is_dropped_and_said() {
     let fleet = Fleet::start();
     let flood = "head -c 20000000 /dev/zero | tr '\\0' x & head -c 20000000 /dev/zero | tr '\\0' y >&2; wait";
-    let rows = rows(&fleet.mcp(&["exec", "h-0001,h-0002", "--json", "--", flood]).code(0).out);
-    for (_, row) in rows {
+    let said = fleet.mcp(&["exec", "h-0001,h-0002", "--json", "--", flood]).code(0);
+    assert!(said.err.contains("cut: h-[0001-0002] (2): more output than is kept (8.0MiB of a stream"), "{}", said.err);
+    for (_, row) in rows(&said.out) {
         assert_eq!(row["truncated"], true);
         assert_eq!(row["stdout"].as_str().unwrap().len(), 8 * 1024 * 1024);
         assert_eq!(row["stderr"].as_str().unwrap().len(), 8 * 1024 * 1024);
     }
     let output = fleet.command(&["exec", "h-0001", "-q", "--", flood]).output().unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len()), (20_000_000, 20_000_000));
+    let said = fleet.mcp(&["exec", "h-0001,h-0002", "-b", "-q", "--", flood]).code(0);
+    assert!(said.out.ends_with("y\n… (cut: there was more output than is kept)\n"), "no mark at the end");
+    assert_eq!(said.out.matches("---").count(), 1, "one answer, one group");
+    assert!(said.err.contains("cut: h-[0001-0002] (2)"), "{}", said.err);
+}
+
+#[test]
+fn what_is_shown_by_name_only_is_not_held_and_nothing_of_it_is_cut() {
+    let fleet = Fleet::start();
+    let flood = "head -c 20000000 /dev/zero";
+    let said = fleet.mcp(&["exec", "h-0001,h-0002", "-o", "name", "--", flood]).code(0);
+    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    assert!(!said.err.contains("cut:"), "{}", said.err);
 }
 
 #[test]

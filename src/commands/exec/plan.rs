@@ -104,8 +104,10 @@ pub(super) fn carry_out(
     let input = plan.stdin.as_deref().map(open_input).transpose()?;
 
     let host_names: Vec<_> = hosts.iter().map(|host| &host.name).collect();
-    let printer = ExecPrinter::new(ui, &host_names, !(plan.no_prefix || by_name), plan.raw);
-    let output = if reports || plan.gather {
+    let mut printer = ExecPrinter::new(ui, &host_names, !(plan.no_prefix || by_name), plan.raw);
+    let output = if ui.format == Format::Name {
+        OutputMode::Dropped
+    } else if reports || plan.gather {
         OutputMode::Kept
     } else {
         OutputMode::Streamed {

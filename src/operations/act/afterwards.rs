@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     health,
-    judge::{Row, judge, settled_or, stop_under_way, without_answer},
+    judge::{Answers, Row, judge, settled_or, stop_under_way, without_answer},
     plan,
     verdict::{Nature, Verdict},
 };
@@ -132,9 +132,8 @@ impl Work<'_> {
                     }
                     let meant = plan::meant_to_run(self.registered, self.decisions);
                     let health = options.health.map(|allowed| health::wait(script, host, &meant, allowed));
-                    let logs = plan::last_words(script, host, &started);
-                    // Asked after the look, so that a stop that was over by then has shown its effect.
-                    let look = plan::look(script, host, self.registered);
+                    // The signals are asked for after the look, so that a stop that was over by then has shown its effect.
+                    let (look, logs) = plan::look(script, host, self.registered, &started);
                     Ids { logs, health, look, signalled: script.run(&attempt.signalled(host, waits)) }
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
@@ -161,16 +160,12 @@ impl Work<'_> {
         lost: &Trouble,
     ) -> Row {
         let verdict = self.verdict(r, decision, seen);
+        let checks = health::read(found.ids.health.and_then(|id| found.sections.get(id)));
         let judged = |exit, stderr: &str| {
             let section = Section { exit: Some(exit), stderr: stderr.as_bytes().to_vec(), ..Section::default() };
             let log = found.ids.logs.get(r.target.server.name.as_str()).and_then(|id| found.sections.get(*id));
-            let (mut row, record) =
-                judge(self.context, r, decision, self.before, seen, Some(&section), log, self.options);
-            if let Some(allowed) = self.options.health {
-                let checks = health::read(found.ids.health.and_then(|id| found.sections.get(id)));
-                health::judge(&mut row, seen.get(&r.container), &checks, allowed);
-            }
-            (row, record)
+            let answers = Answers { before: self.before, seen, job: Some(&section), log, checks: &checks };
+            judge(self.context, r, decision, self.options, answers)
         };
         let open = |outcome, trouble| self.as_it_is(r, decision, seen, outcome, trouble);
         match verdict {

@@ -45,17 +45,15 @@ pub(super) fn wait(script: &mut Script, host: &Host, names: &[&str], allowed: Du
 }
 
 /// What the checks said, by container name.
-pub(super) fn read(section: Option<&Section>) -> BTreeMap<String, LastCheck> {
+pub(super) type Checks = BTreeMap<String, LastCheck>;
+
+/// What the checks said.
+pub(super) fn read(section: Option<&Section>) -> Checks {
     section.map(|s| health::parse(&s.stdout_text())).unwrap_or_default()
 }
 
 /// Makes a failure of a row that went well, when the container is not healthy within `allowed`.
-pub(super) fn judge(
-    row: &mut InstanceReport,
-    container: Option<&Container>,
-    checks: &BTreeMap<String, LastCheck>,
-    allowed: Duration,
-) {
+pub(super) fn judge(row: &mut InstanceReport, container: Option<&Container>, checks: &Checks, allowed: Duration) {
     let (Outcome::Changed | Outcome::Unchanged, Some(container)) = (row.outcome, container) else { return };
     let what = match container.health {
         Some(Health::Unhealthy) => "docker's health check fails".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::health::{self, Checks};
 use crate::{
     config::state::{Record, StoppedBy},
     docker::{inspect::Container, status::report},
@@ -19,21 +20,36 @@ use crate::{
     transport::script::Section,
 };
 
+/// Most characters kept of a line of a log: reports of all hosts are held at once.
+const LONGEST_LINE: usize = 4096;
+
 /// An instance's row, and what to remember of it.
 pub(super) type Row = (InstanceReport, Option<Record>);
 
-/// What became of an instance whose host answered: `before` is what was there, `seen` what is, `job` how its command ended.
-#[expect(clippy::too_many_arguments, reason = "all that is known of one instance comes together here, once")]
+/// What a host answered that was at work: how its containers were, what its commands said, how they are.
+#[derive(Clone, Copy)]
+pub(super) struct Answers<'a> {
+    /// What was there.
+    pub(super) before: &'a Observation,
+    /// What is.
+    pub(super) seen: &'a Observation,
+    /// How the instance's command ended.
+    pub(super) job: Option<&'a Section>,
+    /// The container's last log lines, where it is not up.
+    pub(super) log: Option<&'a Section>,
+    /// What the health checks said.
+    pub(super) checks: &'a Checks,
+}
+
+/// What became of an instance whose host answered.
 pub(super) fn judge(
     context: &Context<'_>,
     r: &Registered<'_>,
     decision: &Decision,
-    before: &Observation,
-    seen: &Observation,
-    job: Option<&Section>,
-    log: Option<&Section>,
     options: Options,
+    answers: Answers<'_>,
 ) -> Row {
+    let Answers { before, seen, job, log, checks } = answers;
     let now = Timestamp::now();
     let instance = r.target.instance();
     let previous = context.state.instances.get(&instance);
@@ -83,7 +99,7 @@ pub(super) fn judge(
         _ => None,
     };
     let error = error.map(|mut trouble| {
-        trouble.log = log.map(|s| s.stdout_text().lines().map(str::to_owned).collect()).unwrap_or_default();
+        trouble.log = log.map(|s| s.stdout_text().lines().map(shortened).collect()).unwrap_or_default();
         trouble
     });
     let outcome = match (&error, decision) {
@@ -96,7 +112,7 @@ pub(super) fn judge(
         _ => None,
     };
     let action = if error.is_some() { None } else { decision.action() };
-    let row = InstanceReport {
+    let mut row = InstanceReport {
         name: instance.server,
         host: instance.host,
         outcome,
@@ -105,9 +121,20 @@ pub(super) fn judge(
         status: Some(status),
         error,
     };
+    if let Some(allowed) = options.health {
+        health::judge(&mut row, container, checks, allowed);
+    }
     // A container that is somebody else's is not ours to remember.
     let record = (!matches!(decision, Decision::Refuse(_))).then_some(record);
     (row, record)
+}
+
+/// A line of a log, as far as it is kept in a report.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}… (cut)", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 /// Why a container that was to run does not, after its settle time.
@@ -170,7 +197,9 @@ pub(super) fn settled_or(
     match decision {
         Decision::Leave(_) | Decision::Refuse(_) => {
             let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
-            judge(context, r, decision, before, before, None, None, options)
+            let checks = Checks::new();
+            let answers = Answers { before, seen: before, job: None, log: None, checks: &checks };
+            judge(context, r, decision, options, answers)
         }
         Decision::Stop => {
             // The host goes on with it, so the end that comes is our doing and no crash.

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use super::health;
 use crate::{
-    docker::command,
+    docker::{
+        command,
+        not_up::{is_among, not_up},
+    },
     domain::Host,
     operations::{
         Verb,
@@ -16,7 +19,7 @@ use crate::{
     transport::script::{Script, SectionId},
 };
 
-/// Most containers of one host that are worked on at once.
+/// Most containers of one host that are worked on at once: each takes a docker command line of its own on the host.
 const AT_ONCE: usize = 10;
 
 /// Log lines shown of a container that did not stay up.
@@ -67,8 +70,8 @@ impl Plan {
         if let Some(allowed) = options.health {
             plan.health = Some(health::wait(&mut script, host, &meant_to_run(registered, decisions), allowed));
         }
-        plan.logs = last_words(&mut script, host, &started);
-        plan.look = Some(look(&mut script, host, registered));
+        let (look, logs) = look(&mut script, host, registered, &started);
+        (plan.look, plan.logs) = (Some(look), logs);
         plan.script = Some(script);
         plan
     }
@@ -85,26 +88,27 @@ pub(super) fn settle(options: Options) -> Option<String> {
     (settle > 0.0).then(|| format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()))
 }
 
-/// The last log lines of those among `started` that are not up.
-pub(super) fn last_words(script: &mut Script, host: &Host, started: &[&Registered<'_>]) -> BTreeMap<String, SectionId> {
+/// Looks at the containers of `registered`, and reads the last log lines of those among `started` that are not up. One look serves both,
+/// and docker is asked for a log only when there is one to read.
+pub(super) fn look(
+    script: &mut Script,
+    host: &Host,
+    registered: &[Registered<'_>],
+    started: &[&Registered<'_>],
+) -> (SectionId, BTreeMap<String, SectionId>) {
+    let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
+    let inspect = say(&command::inspect(&names), host);
     if started.is_empty() {
-        return BTreeMap::new();
+        return (script.run(&inspect), BTreeMap::new());
     }
-    let names: Vec<&str> = started.iter().map(|r| r.container.as_str()).collect();
-    script.plain(&format!("mcp_down=$({} 2>/dev/null)", say(&command::names_not_up(&names), host)));
+    let look = script.run_and_keep(&inspect, "mcp_look");
+    script.plain(&not_up("mcp_look", "mcp_down"));
     let log = |r: &&Registered<'_>| {
-        // The names come one a line with a leading slash; a shell pattern finds one without another process.
         let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
-        let id = script.run(&format!("case \"\n$mcp_down\n\" in *'\n'/{}'\n'*) {last} 2>&1;; esac", r.container));
+        let id = script.run(&is_among("mcp_down", &r.container, &format!("{last} 2>&1")));
         (r.target.server.name.to_string(), id)
     };
-    started.iter().map(log).collect()
-}
-
-/// Looks at the containers of `registered`.
-pub(super) fn look(script: &mut Script, host: &Host, registered: &[Registered<'_>]) -> SectionId {
-    let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
-    script.run(&say(&command::inspect(&names), host))
+    (look, started.iter().map(log).collect())
 }
 
 /// The containers whose health counts afterwards.
@@ -112,3 +116,6 @@ pub(super) fn meant_to_run<'a>(registered: &'a [Registered<'_>], decisions: &[De
     let meant = registered.iter().zip(decisions).filter(|(_, d)| !matches!(d, Decision::Refuse(_)));
     meant.map(|(r, _)| r.container.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,15 @@ pub(super) struct Lines {
 impl Lines {
     /// Takes the next bytes; gives all lines that are whole now.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+        let Some(at) = memchr::memrchr(b'\n', bytes) else {
             self.unfinished.extend_from_slice(bytes);
             return (self.unfinished.len() >= LONGEST_LINE).then(|| std::mem::take(&mut self.unfinished));
         };
-        let mut whole = std::mem::replace(&mut self.unfinished, bytes[at + 1..].to_vec());
+        let mut whole = Vec::with_capacity(self.unfinished.len() + at + 1);
+        whole.extend_from_slice(&self.unfinished);
         whole.extend_from_slice(&bytes[..=at]);
+        self.unfinished.clear();
+        self.unfinished.extend_from_slice(&bytes[at + 1..]);
         Some(whole)
     }
 

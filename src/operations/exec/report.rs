@@ -11,7 +11,7 @@ use crate::{
     error::Exit,
     fleet::HostError,
     operations::{Trouble, TroubleKind},
-    transport::{End, Phase, TransportErrorKind},
+    transport::{End, Phase, Room, TransportErrorKind},
 };
 
 /// What became of a host's command.
@@ -101,8 +101,11 @@ pub struct ExecReport {
     /// Its standard error, as far as it was kept.
     #[serde(serialize_with = "lossy")]
     pub stderr: Vec<u8>,
-    /// Whether output past the limit was dropped.
+    /// Whether output was dropped: past the limit of a stream, or because all hosts together said more than is held.
     pub truncated: bool,
+    /// What its output takes of the room of all hosts.
+    #[serde(skip)]
+    pub room: Room,
     /// How long the host took, connecting included, in seconds.
     pub seconds: f64,
     /// Why there is no exit code.
@@ -124,6 +127,7 @@ impl ExecReport {
             stdout: vec![],
             stderr: vec![],
             truncated: false,
+            room: Room::default(),
             seconds: elapsed.as_secs_f64(),
             error: None,
         }
@@ -198,6 +202,8 @@ pub struct ExecSummary {
     pub endings: BTreeMap<String, Vec<HostName>>,
     /// Hosts without an exit code, by cause.
     pub troubles: Vec<Troubled>,
+    /// Hosts of whose output some was dropped.
+    pub cut: Vec<HostName>,
     classes: Vec<(ExecOutcome, String)>,
     exit: Option<Exit>,
 }
@@ -206,6 +212,9 @@ impl ExecSummary {
     /// Takes one host in.
     pub fn add(&mut self, host: &Host, report: &ExecReport) {
         self.tally(host, report.outcome, report.error.as_ref());
+        if report.truncated {
+            self.cut.push(report.host.clone());
+        }
         if let (None, Some(ending)) = (&report.error, report.ending()) {
             self.endings.entry(ending).or_default().push(report.host.clone());
         }

@@ -16,8 +16,8 @@ use super::{
     link::{Bounds, Channel, Link, SILENCE},
 };
 use crate::transport::{
-    AFTERMATH, End, Input, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError, TransportErrorKind,
-    input::Feed, local::keep_bounded,
+    AFTERMATH, Collected, End, Input, Limits, Output, Phase, Remote, ShellScript, Stream, TransportError,
+    TransportErrorKind, input::Feed,
 };
 
 /// How long a stream that was stopped may take to die on the host before its channel is closed over it.
@@ -103,16 +103,14 @@ impl<L: Link> Remote for SshRemote<L> {
     fn exec(&mut self, script: &ShellScript, limits: &Limits<'_>) -> Result<Output, TransportError> {
         refuse_nul(script)?;
         let nonce = nonce();
-        let mut output = Output { stdout: Vec::new(), stderr: Vec::new(), truncated: false, end: End::Unsaid };
-        let mut truncated = false;
+        let mut output = Collected::of_call(limits);
         let mut keep = |stream, bytes: &[u8]| {
-            let kept = if stream == Stream::Stdout { &mut output.stdout } else { &mut output.stderr };
-            truncated |= keep_bounded(kept, bytes);
+            output.take(stream, bytes);
             true
         };
         let end =
             self.settle(self.run(command::for_exec(script, &nonce), None, &nonce, limits, Mode::Exec, &mut keep))?;
-        Ok(Output { truncated, end, ..output })
+        Ok(output.into_output(end))
     }
 
     fn stream(
