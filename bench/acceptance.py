@@ -56,7 +56,7 @@ def _samples(tables: Tables, key: str, row: str) -> list[dict[str, Any]]:
 
 
 def _median(samples: Iterable[dict[str, Any]], figure: str) -> float:
-    return statistics.median(sample[figure] for sample in samples)
+    return float(statistics.median(sample[figure] for sample in samples))
 
 
 def _cpu(tables: Tables, key: str, row: str, limit: float) -> tuple[str, bool]:

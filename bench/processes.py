@@ -55,7 +55,7 @@ def end(process: subprocess.Popen[Any]) -> None:
 def check(argv: list[str], stdin: bytes | IO[bytes] | None = None, env: Mapping[str, str] | None = None) -> str:
     """Runs a command of the set-up and returns what it said; a failure ends the bench with its words."""
     given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, check=False, **given)
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(argv, capture_output=True, env=env, check=False, **given)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise BenchError(f"{' '.join(argv)[:200]}: exit code {done.returncode}: {said[-2000:]}")

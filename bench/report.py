@@ -48,7 +48,7 @@ def save(results: dict[str, Any]) -> None:
 
 
 def median(samples: list[dict[str, Any]], key: str) -> float:
-    return statistics.median(sample[key] for sample in samples)
+    return float(statistics.median(sample[key] for sample in samples))
 
 
 def render(results: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ def _rounds(bench: Bench, piece: Piece, work: str, count: int, delay: int) -> tu
             return 0, "its key exchange is in the other tables"
         return 1, "one round: the engines' work is the same for all"
     if count > 200:
-        return (0, f"left out above 200 hosts: minutes a round") if slow else (1, "one round: slow with so many hosts")
+        return (0, "left out above 200 hosts: minutes a round") if slow else (1, "one round: slow with so many hosts")
     if count >= 200 and (slow or work == "ps"):
         return 1, "one round: slow with so many hosts"
     return asked, ""
@@ -143,7 +143,8 @@ def _served(
     """On how many hosts the work was done: by sshd's log, and by what came of it."""
     served = len(seen.served & addresses)
     if work == "ps":
-        said = sample.stdout.read_bytes()
+        # pyinfra answers on stderr.
+        said = sample.stdout.read_bytes() + sample.stderr.read_bytes()
         each = len(names_of(0)) if row.startswith("mcp-list") else CONTAINERS_ON_AN_ENGINE
         return min(served, len((RUNNING if row.startswith("mcp-list") else NAME).findall(said)) // each)
     if work == "restart" and bench.engines:

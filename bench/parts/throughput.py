@@ -13,9 +13,9 @@ from fleet import clean_environment
 from measure import Account, Sample
 from parts.bench import Bench, figures
 from peers import Job
+from peers.base import CURVE
 from peers.mcp import workspace
 from peers.openssh import ssh
-from peers.base import CURVE
 from processes import BenchError, say
 
 MEGABYTES = 50  # of each stream

@@ -27,12 +27,15 @@ def main() -> int:
     answers = client.run_command(command, stop_on_errors=False)
     client.join(answers)
     for answer in answers:
+        if answer.exception is None:
+            for line in answer.stdout:
+                print(f"{answer.host}: {line}")
+            if answer.exit_code is None:
+                # Joined, and yet its channel was not at its end: that comes with the output.
+                client.join([answer])
         if answer.exception is not None or answer.exit_code != 0:
             failed += 1
             print(f"{answer.host}: {answer.exception or answer.exit_code}", file=sys.stderr)
-            continue
-        for line in answer.stdout:
-            print(f"{answer.host}: {line}")
     return 1 if failed else 0
 
 
