@@ -33,7 +33,6 @@ class Engines:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RIG_")}
         # The rig lives as long as the writing end of this pipe.
         reading, self.tie = os.pipe()
-        self.supervisor = directory / "owner"
         with open(reading, "rb") as tie:
             done = subprocess.run(rig, stdin=tie, stdout=subprocess.PIPE, env=environment, preexec_fn=die_with_parent, check=False)
         if done.returncode != 0:
@@ -85,9 +84,12 @@ class Engines:
         return count
 
     def close(self) -> None:
-        os.close(self.tie)
-        down = subprocess.Popen([str(ROOT / "tests/rig/rig.sh"), "down", "--dir", str(self.directory)], stdin=subprocess.DEVNULL)
+        # Waits until all is gone; the pipe afterwards, because it would have the rig go while it is being asked to.
+        down = subprocess.Popen(
+            [str(ROOT / "tests/rig/rig.sh"), "down", "--dir", str(self.directory)], stdin=subprocess.DEVNULL, start_new_session=True
+        )
         try:
-            down.wait(60)
+            down.wait(120)
         except subprocess.TimeoutExpired:
             end(down)
+        os.close(self.tie)

@@ -67,6 +67,8 @@ def main() -> int:
     if asked.acceptance:
         plan = [(name, numbers or counts, tools or some) for name, counts, some in ACCEPTANCE if name in names]
 
+    # Also where a shell has it ignored, as it does in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     binary = Path(os.environ["MCP_BIN"])

@@ -234,8 +234,10 @@ class Account:
         result: list[tuple[int, resource.struct_rusage, float]] = []
 
         def wait() -> None:
-            _, status, used = os.wait4(pid, 0)
-            result.append((status, used, time.monotonic()))
+            # On the way out of an interrupt somebody else may have reaped it; then nobody asks for the result.
+            with suppress(ChildProcessError):
+                _, status, used = os.wait4(pid, 0)
+                result.append((status, used, time.monotonic()))
             done.set()
 
         waiter = threading.Thread(target=wait)

@@ -1,7 +1,8 @@
 """What sshd says of its sessions: which hosts a tool has logged in to, and on which it has begun a command.
 
 Boundary: reads sshd's log (LogLevel VERBOSE) and nothing else. A tool's own word is not enough: a host counts as served when its sshd has
-begun a session for it. Next: measure.py says what it cost.
+begun a session for it. Each host's address is the loopback's own, so a connection to it comes from it, too, and the log's "from" names the
+host; ports would not, because clients use one port towards several addresses. Next: measure.py says what it cost.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CONNECTION = re.compile(r"Connection from \S+ port (\d+) on (\S+) port \d+")
-ACCEPTED = re.compile(r"Accepted \S+ for \S+ from \S+ port (\d+)")
-SESSION = re.compile(r"Starting session: (?:shell|command|subsystem)\b.* from \S+ port (\d+)")
+ACCEPTED = re.compile(r"Accepted \S+ for \S+ from \S+ port \d+")
+SESSION = re.compile(r"Starting session: (?:shell|command|subsystem)\b.* from (\S+) port \d+")
 
 
 @dataclass
@@ -25,12 +25,11 @@ class Seen:
 
 
 class Log:
-    """Reads on from where it was; ports of connections that live on are remembered."""
+    """Reads on from where it was."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.offset = 0
-        self.address_of: dict[str, str] = {}
 
     def look(self) -> Seen:
         with self.path.open("rb") as file:
@@ -41,11 +40,9 @@ class Log:
         self.offset += len(text)
         seen = Seen()
         for line in text.decode(errors="replace").splitlines():
-            if found := CONNECTION.search(line):
-                self.address_of[found[1]] = found[2]
-            elif ACCEPTED.search(line):
+            if ACCEPTED.search(line):
                 seen.accepted += 1
             elif found := SESSION.search(line):
                 seen.execs += 1
-                seen.served.add(self.address_of.get(found[1], "?"))
+                seen.served.add(found[1])
         return seen

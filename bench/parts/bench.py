@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from processes import BenchError, check, say
 from sessions import Log
 
 CONTAINERS_ON_AN_ENGINE = 50
+PREFIX = "mcp-bench-"
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Bench:
         self.options = options
         self.abilities = Abilities.of(binary)
         # Sockets are inside: their paths must be short.
-        self.directory = Path(tempfile.mkdtemp(prefix="mcp-bench-", dir="/tmp"))
+        sweep()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
         self.engines: Engines | None = None
         self.sshd: Sshd | None = None
         self.keys = Keys(self.directory / "keys")
         self.engine_count = engines or 1
         self.made = 0
+        self.addresses: set[str] = set()
         check(["ip", "link", "set", "lo", "up"])
         if engines:
             self.engines = Engines(self.directory / "rig", engines)
@@ -56,7 +60,13 @@ class Bench:
         self.log = Log(self.sshd.log)
 
     def hosts(self, count: int) -> list[Host]:
-        return hosts(count, self.engine_count)
+        """The first `count` hosts, their addresses the loopback's own (see sessions.py)."""
+        made = hosts(count, self.engine_count)
+        new = [host.address for host in made if host.address not in self.addresses]
+        if new:
+            check(["ip", "-batch", "-"], stdin="".join(f"addr add {address}/32 dev lo\n" for address in new).encode())
+            self.addresses.update(new)
+        return made
 
     def known(self, some: list[Host]) -> Path:
         assert self.sshd
@@ -103,6 +113,20 @@ class Bench:
             say(f"kept: {self.directory}")
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def sweep() -> None:
+    """What a killed bench could not take away: directories and empty cgroups that carry the id of a process that is gone."""
+    for path in [*Path("/tmp").glob(f"{PREFIX}*-*"), *Path("/sys/fs/cgroup").glob(f"*/{PREFIX}*-*"), *Path("/sys/fs/cgroup").glob(f"{PREFIX}*-*")]:
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        if not pid.isdigit() or Path(f"/proc/{pid}").exists() or not path.is_dir():
+            continue
+        if path.is_relative_to("/tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            # Not while there is a process in it.
+            with suppress(OSError):
+                path.rmdir()
 
 
 def figures(sample: Sample) -> dict[str, float | int | None]:

@@ -91,7 +91,7 @@ def _rounds(bench: Bench, piece: Piece, work: str, count: int, delay: int) -> tu
             return 0, "its key exchange is in the other tables"
         return 1, "one round: the engines' work is the same for all"
     if count > 200:
-        return (0, "left out above 200 hosts: minutes a round") if slow else (1, "one round: slow with so many hosts")
+        return (0, "left out above 200 hosts, for its time or its memory") if slow else (1, "one round: slow with so many hosts")
     if count >= 200 and (slow or work == "ps"):
         return 1, "one round: slow with so many hosts"
     return asked, ""

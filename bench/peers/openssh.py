@@ -29,4 +29,4 @@ def tools() -> list[Tool]:
             Run("ssh-mux-warm", "`xargs -P ssh`, warm ControlMasters", argv),
         ]
 
-    return [Tool("ssh", EVERYTHING, cold), Tool("ssh-mux", frozenset({"true", "ps"}), kept)]
+    return [Tool("ssh", EVERYTHING, cold), Tool("ssh-mux", frozenset({"true", "ps"}), kept, slow=True)]
