@@ -79,7 +79,9 @@ def main() -> int:
         engines = 0 if not dockers else 1 if max(map(max, dockers)) <= 10 else 5
         options = Options(names, numbers, asked.rounds, tools, asked.forks, asked.every_round)
         bench = Bench(options, binary, engines)
-        results["machine"] = describe(bench)
+        bench.start()
+        # What is not asked for this time, such as docker's version, stays from the last time.
+        results["machine"] |= describe(bench)
         for name, counts, some in plan:
             bench.options = Options(names, numbers, asked.rounds, some, asked.forks, asked.every_round)
             for key, table in _tables(bench, name, counts):

@@ -52,9 +52,13 @@ class Bench:
         self.engine_count = engines or 1
         self.made = 0
         self.addresses: set[str] = set()
+        self.wants_engines = engines > 0
+
+    def start(self) -> None:
+        """What `close` ends."""
         check(["ip", "link", "set", "lo", "up"])
-        if engines:
-            self.engines = Engines(self.directory / "rig", engines)
+        if self.wants_engines:
+            self.engines = Engines(self.directory / "rig", self.engine_count)
             self.engines.populate()
         self.sshd = Sshd(self.directory / "sshd", self.keys, self.engines.sockets if self.engines else [])
         self.log = Log(self.sshd.log)
