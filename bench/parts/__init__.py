@@ -1,0 +1,1 @@
+"""The parts of the bench, each a file: what is done, how often, and how its answer is checked."""
