@@ -23,8 +23,11 @@ use crate::transport::{
 /// How long a stream that was stopped may take to die on the host before its channel is closed over it.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Most bytes taken from a channel at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes taken from a channel at once: few at first, as most commands say little and memory that is never touched costs nothing.
+pub(super) const FIRST_CHUNK: usize = 4 * 1024;
+
+/// The same for a command that says more.
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// How a script's stdin and its deadline are bound to its channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,11 +162,11 @@ impl<'a, C: Channel> Exchange<'a, C> {
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<bool, TransportError> {
         let until = (self.mode != Mode::Stream).then_some(self.limits.deadline);
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = vec![0; FIRST_CHUNK];
         let mut closes_stdin = !feed.is_done() && self.mode == Mode::Exec;
         let mut heard = Instant::now();
         while !self.channel.is_at_end() {
-            let mut moved = false;
+            let (mut moved, mut is_full) = (false, false);
             let bounds = self.bounds(until);
             if !feed.is_done() {
                 let written = self.channel.write(feed.chunk()?, &bounds)?.unwrap_or(0);
@@ -175,6 +178,7 @@ impl<'a, C: Channel> Exchange<'a, C> {
             }
             if let Some(read) = self.channel.read(Stream::Stdout, &mut buffer, &bounds)?.filter(|read| *read > 0) {
                 moved = true;
+                is_full |= read == buffer.len();
                 if self.phase != self.limits.speaking {
                     self.phase = self.limits.speaking;
                     (self.limits.phase)(self.limits.speaking);
@@ -186,12 +190,16 @@ impl<'a, C: Channel> Exchange<'a, C> {
             let bounds = self.bounds(until);
             if let Some(read) = self.channel.read(Stream::Stderr, &mut buffer, &bounds)?.filter(|read| *read > 0) {
                 moved = true;
+                is_full |= read == buffer.len();
                 if !mark.push(&buffer[..read], &mut |bytes| sink(Stream::Stderr, bytes)) {
                     return Ok(false);
                 }
             }
             if moved {
                 heard = Instant::now();
+                if is_full && buffer.len() < CHUNK {
+                    buffer.resize(CHUNK, 0);
+                }
                 self.channel.check(&bounds)?;
             } else if !self.channel.is_at_end() {
                 let mut until = until;

@@ -19,6 +19,7 @@ use ssh2::{BlockDirections, Session};
 use super::{
     super::{
         direct::end_of,
+        exec::FIRST_CHUNK,
         link::SILENCE,
         wire::{self, KEEPALIVE, Wire},
     },
@@ -120,7 +121,7 @@ impl<'a> Attendant<'a> {
     /// Moves bytes both ways until the command has closed its output.
     fn pump(&mut self, channel: &mut ssh2::Channel) -> Result<(), Trouble> {
         let mut stderr = channel.stderr();
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = vec![0; FIRST_CHUNK];
         let mut input = Input::default();
         let mut heard = Instant::now();
         while !channel.eof() {
@@ -150,6 +151,9 @@ impl<'a> Attendant<'a> {
                 if let Some(read) = read.filter(|read| *read > 0) {
                     self.outbox.push(kind, &buffer[..read]);
                     moved = true;
+                    if read == buffer.len() && read < CHUNK {
+                        buffer.resize(CHUNK, 0);
+                    }
                 }
             }
             if moved {

@@ -101,11 +101,16 @@ impl Outbox {
     }
 }
 
+/// Bytes that an inbox begins with; most of what is said is shorter, and memory that is never touched costs nothing.
+const SMALL: usize = 2 * 1024;
+
 /// What has come and was not looked at yet.
 #[derive(Default)]
 pub(super) struct Inbox {
+    /// What has come is at `at..end`; the rest is room.
     bytes: Vec<u8>,
     at: usize,
+    end: usize,
 }
 
 /// What a look at the socket brought.
@@ -122,20 +127,25 @@ pub(super) enum Filled {
 impl Inbox {
     /// Reads what the socket has.
     pub(super) fn fill(&mut self, mut stream: &UnixStream) -> io::Result<Filled> {
-        self.bytes.drain(..self.at);
+        self.bytes.copy_within(self.at..self.end, 0);
+        self.end -= self.at;
         self.at = 0;
-        let had = self.bytes.len();
-        self.bytes.resize(had + HEADER + CHUNK, 0);
+        if self.end == self.bytes.len() {
+            // A frame that is longer than the room: more of its kind will come.
+            self.bytes.resize((self.end * 4).clamp(SMALL, self.end + HEADER + CHUNK), 0);
+        }
         let result = loop {
-            match stream.read(&mut self.bytes[had..]) {
+            match stream.read(&mut self.bytes[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other,
             }
         };
-        self.bytes.truncate(had + result.as_ref().map_or(0, |read| *read));
         match result {
             Ok(0) => Ok(Filled::HungUp),
-            Ok(_) => Ok(Filled::Some),
+            Ok(read) => {
+                self.end += read;
+                Ok(Filled::Some)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::Nothing),
             Err(error) => Err(error),
         }
@@ -146,12 +156,12 @@ impl Inbox {
     /// # Errors
     /// The other side speaks something else.
     pub(super) fn next(&mut self) -> io::Result<Option<(Kind, &[u8])>> {
-        let Some(header) = self.bytes.get(self.at..self.at + HEADER) else { return Ok(None) };
+        let Some(header) = self.bytes[..self.end].get(self.at..self.at + HEADER) else { return Ok(None) };
         let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let kind = Kind::of(header[0]).filter(|_| length <= LONGEST).ok_or(io::ErrorKind::InvalidData)?;
         let begin = self.at + HEADER;
-        if self.bytes.len() < begin + length {
+        if self.end < begin + length {
             return Ok(None);
         }
         self.at = begin + length;
@@ -245,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_no_frame_is_refused_before_memory_is_taken_for_it() {
         for bytes in [&[0, 0, 0, 0, 0][..], &[99, 0, 0, 0, 0], &[Kind::Output as u8, 255, 255, 255, 255]] {
-            let mut inbox = Inbox { bytes: bytes.to_vec(), at: 0 };
+            let mut inbox = Inbox { bytes: bytes.to_vec(), at: 0, end: bytes.len() };
             assert_eq!(inbox.next().unwrap_err().kind(), io::ErrorKind::InvalidData, "{bytes:?}");
         }
     }

@@ -4,11 +4,11 @@
 //! asks from outside.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -45,6 +45,15 @@ struct Shared {
     directory: Directory,
     socket: PathBuf,
     slots: Mutex<HashMap<Key, Slot>>,
+    queue: Mutex<Queue>,
+    queued: Condvar,
+}
+
+/// Runs that wait for a thread, and threads that wait for a run.
+#[derive(Default)]
+struct Queue {
+    streams: VecDeque<UnixStream>,
+    idle: usize,
 }
 
 enum Slot {
@@ -63,7 +72,13 @@ impl Keeper {
             return Ok(None);
         }
         let (listener, socket) = directory.listen()?;
-        let shared = Shared { directory: directory.clone(), socket, slots: Mutex::default() };
+        let shared = Shared {
+            directory: directory.clone(),
+            socket,
+            slots: Mutex::default(),
+            queue: Mutex::default(),
+            queued: Condvar::new(),
+        };
         for (key, held) in sessions {
             shared.directory.publish(key, &shared.socket)?;
             shared.slots().insert(key, Slot::Idle(Box::new(held)));
@@ -111,13 +126,42 @@ impl Shared {
         slots.is_empty()
     }
 
-    /// Serves a run on a thread of its own.
+    /// Has a thread serve a run; those that have served one wait for the next.
     fn serve(self: &Arc<Self>, stream: UnixStream) {
+        let mut queue = self.queue();
+        queue.streams.push_back(stream);
+        if queue.idle >= queue.streams.len() {
+            self.queued.notify_one();
+            return;
+        }
+        drop(queue);
         let shared = Arc::clone(self);
-        // Without a thread the run is hung up on, and connects by itself.
-        let _ = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _ = shared.attend(&stream);
+        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+            loop {
+                let stream = shared.next_stream();
+                let _ = shared.attend(&stream);
+            }
         });
+        if spawned.is_err() {
+            // A run that is hung up on connects by itself.
+            self.queue().streams.clear();
+        }
+    }
+
+    fn next_stream(&self) -> UnixStream {
+        let mut queue = self.queue();
+        loop {
+            if let Some(stream) = queue.streams.pop_front() {
+                return stream;
+            }
+            queue.idle += 1;
+            queue = self.queued.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn attend(&self, stream: &UnixStream) -> io::Result<()> {
@@ -131,8 +175,11 @@ impl Shared {
             if let Some((kind, payload)) = inbox.next()? {
                 break (kind, payload.to_vec());
             }
-            if !wait_readable(stream, left(until)) || inbox.fill(stream)? == Filled::HungUp {
-                return Ok(());
+            // Most have said what they want by the time they are served.
+            match inbox.fill(stream)? {
+                Filled::Some => {}
+                Filled::Nothing if wait_readable(stream, left(until)) => {}
+                Filled::Nothing | Filled::HungUp => return Ok(()),
             }
         };
         let answer = match kind {
