@@ -91,6 +91,10 @@ impl Formatter for Flow {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly all of them, and looked at in blocks instead of letter by letter.
+        if fragment.bytes().fold(true, |plain, byte| plain & (byte < 0x7f)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(is_escaped) {
             let (plain, from) = rest.split_at(at);
