@@ -3,6 +3,8 @@
 //! Boundary: text in, servers out. What a `docker run` string may say is `docker`'s; its verdict comes in through a check.
 //! Reference of the keys: `docs/files.md`. Next: `edit` changes the text and keeps its formatting.
 
+use std::collections::HashMap;
+
 use super::{
     error::ConfigErrors,
     inventory::Inventory,
@@ -23,6 +25,7 @@ pub type Check<'a> = &'a dyn Fn(&Server) -> Vec<(&'static str, String)>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     servers: Vec<Server>,
+    index: HashMap<ServerName, usize>,
 }
 
 impl Registry {
@@ -48,7 +51,7 @@ impl Registry {
     /// A server by name.
     #[must_use]
     pub fn get(&self, name: &ServerName) -> Option<&Server> {
-        self.servers.iter().find(|server| server.name == *name)
+        self.index.get(name).and_then(|at| self.servers.get(*at))
     }
 
     /// Every server on every host that its patterns select: servers in the order of the file, hosts in inventory order.
@@ -89,7 +92,8 @@ fn load(text: &str, label: &str, inventory: Option<&Inventory>, check: Check<'_>
             servers.extend(server(&mut walk, name, &at, inventory, check));
         }
     }
-    walk.finish(Registry { servers })
+    let index = servers.iter().enumerate().map(|(at, server): (usize, &Server)| (server.name.clone(), at)).collect();
+    walk.finish(Registry { servers, index })
 }
 
 fn server(

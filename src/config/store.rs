@@ -1,10 +1,11 @@
 //! Finds the workspace, reads its files, and changes them under a lock.
 //!
 //! Boundary: the only part of `config` that touches files. Next: `store/lock.rs` keeps two `mcp` apart,
-//! `store/atomic.rs` replaces a file so that it is never half-written, `store/journal.rs` only ever appends,
+//! `store/cache.rs` reads and changes the state, `store/atomic.rs` replaces a file so that it is never half-written, `store/journal.rs` only ever appends,
 //! `store/machine.rs` reads for `ssh_config`.
 
 mod atomic;
+mod cache;
 mod journal;
 mod lock;
 mod machine;
@@ -32,6 +33,7 @@ use super::{
     yaml::{self, LARGEST},
 };
 
+use cache::{Cached, Seen};
 pub use journal::{Appender, JOURNAL};
 
 /// The inventory's file.
@@ -128,6 +130,8 @@ pub struct Workspace {
     lock_timeout: Duration,
     /// Inventories in place of `hosts.yaml`.
     sources: Option<Arc<Sources>>,
+    /// The state as it was last read or written.
+    seen: Arc<Seen>,
 }
 
 /// What a workspace holds.
@@ -138,7 +142,7 @@ pub struct Loaded {
     /// The servers.
     pub registry: Registry,
     /// What was last known.
-    pub state: State,
+    pub state: Arc<State>,
     /// What went wrong without stopping the run, one line each.
     pub warnings: Vec<String>,
 }
@@ -163,7 +167,7 @@ impl Workspace {
         let machine = ThisMachine { home: home.clone(), user: user.clone() };
         let ssh = Reader::new(Arc::new(machine));
         let context = Context { dir, home: home.clone(), user: user.clone(), ssh };
-        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None })
+        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None, seen: Arc::default() })
     }
 
     /// Takes the hosts from `sources` in place of `hosts.yaml`.
@@ -235,46 +239,14 @@ impl Workspace {
         };
         let Sourced { inventory, mut warnings } = inventory;
         warnings.extend(elsewhere(&registry, &inventory, self.sources()));
-        let state = state.unwrap_or_else(|errors| {
-            warnings.extend(errors.0.iter().map(|error| format!("{error}; going on without it")));
-            State::default()
-        });
+        let state = match state {
+            Ok(cached) => self.seen.keep(cached),
+            Err(errors) => {
+                warnings.extend(errors.0.iter().map(|error| format!("{error}; going on without it")));
+                Arc::default()
+            }
+        };
         Ok(Loaded { inventory, registry, state, warnings })
-    }
-
-    /// Changes the state under the lock: reads it again, applies `change`, writes it if that changed it.
-    /// A broken `state.yaml` is kept as `state.yaml.broken` and a new one begun.
-    ///
-    /// # Errors
-    /// The lock cannot be had, or the file cannot be written.
-    pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
-        let _lock = self.lock()?;
-        let path = self.dir().join(STATE);
-        // A file that is no text is as broken as one that is no YAML.
-        let (text, parsed) = match text(&path, STATE) {
-            Ok(text) => {
-                let parsed = text.as_deref().map(|text| State::parse(text, STATE));
-                (text, parsed)
-            }
-            Err(StoreError::Config(errors)) => (None, Some(Err(errors))),
-            Err(error) => return Err(error),
-        };
-        let mut state = match parsed {
-            None => State::default(),
-            Some(Ok(state)) => state,
-            Some(Err(_)) => {
-                let aside = self.dir().join("state.yaml.broken");
-                std::fs::rename(&path, &aside).map_err(|source| self.io("set aside", &path, source))?;
-                State::default()
-            }
-        };
-        let result = change(&mut state);
-        let new = state.to_text().map_err(ConfigErrors::from)?;
-        if text.as_deref() != Some(new.as_str()) {
-            atomic::write(&path, &new, atomic::Mode::Exactly(0o600))
-                .map_err(|source| self.io("write", &path, source))?;
-        }
-        Ok(result)
     }
 
     /// Changes the text of `servers.yaml` under the lock; a missing file is an empty text. Returns whether it was written.
@@ -325,7 +297,7 @@ impl Workspace {
 pub(super) struct Files {
     pub(super) inventory: Result<Sourced, ConfigErrors>,
     pub(super) registry: Result<Registry, ConfigErrors>,
-    pub(super) state: Result<State, ConfigErrors>,
+    pub(super) state: Result<Cached, ConfigErrors>,
 }
 
 pub(super) fn read(context: &Context, sources: Option<&Sources>, check: Check<'_>) -> Files {
@@ -336,8 +308,7 @@ pub(super) fn read(context: &Context, sources: Option<&Sources>, check: Check<'_
         (Some(text), Ok(sourced)) => Registry::parse(&text, SERVERS, &sourced.inventory, check),
         (Some(text), Err(_)) => Registry::parse_without_hosts(&text, SERVERS, check),
     });
-    let state =
-        text(STATE).and_then(|text| text.map_or_else(|| Ok(State::default()), |text| State::parse(&text, STATE)));
+    let state = Cached::read(&context.dir.join(STATE)).map_err(into_config);
     Files { inventory, registry, state }
 }
 
@@ -365,12 +336,20 @@ pub(super) fn into_config(error: StoreError) -> ConfigErrors {
 
 /// The text of a file; `None` when it is not there.
 pub(super) fn text(path: &Path, label: &str) -> Result<Option<String>, StoreError> {
+    open(path)?.map(|file| text_of(&file, path, label)).transpose()
+}
+
+/// A file; `None` when it is not there.
+fn open(path: &Path) -> Result<Option<File>, StoreError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => Ok(None),
+        Err(source) => Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
+    }
+}
+
+fn text_of(file: &File, path: &Path, label: &str) -> Result<String, StoreError> {
     let io = |source| StoreError::Io { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
     let mut bytes = Vec::new();
     let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
     file.take(most + 1).read_to_end(&mut bytes).map_err(io)?;
@@ -378,7 +357,7 @@ pub(super) fn text(path: &Path, label: &str) -> Result<Option<String>, StoreErro
         let message = format!("the file has more than {LARGEST} bytes");
         return Err(ConfigErrors::from(ConfigError::file(label, message)).into());
     }
-    String::from_utf8(bytes).map(Some).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
         let error = ConfigError::file(label, format!("not UTF-8 at byte {at}"));

@@ -6,7 +6,7 @@
 mod gpu;
 mod logs;
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use super::shell::quote;
 
@@ -19,19 +19,29 @@ const IMAGE_TEMPLATE: &str = include_str!("image.tmpl");
 const VERSION_TEMPLATE: &str =
     r#"{"client":{{json .Client.Version}},"server":{{if .Server}}{{json .Server.Version}}{{else}}null{{end}}}"#;
 
+/// The templates as shell words. They are long and said to every host, so they are quoted once.
+static CONTAINER_WORD: LazyLock<String> = LazyLock::new(|| quote(&one_line(CONTAINER_TEMPLATE)));
+static IMAGE_WORD: LazyLock<String> = LazyLock::new(|| quote(&one_line(IMAGE_TEMPLATE)));
+
 /// A docker command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerCommand {
-    words: Vec<String>,
+    /// The words after `docker`, each quoted and with a blank before it.
+    words: String,
 }
 
 impl DockerCommand {
     fn new<const N: usize>(words: [&str; N]) -> Self {
-        Self { words: words.into_iter().map(str::to_owned).collect() }
+        Self { words: String::new() }.with(words)
     }
 
-    fn with<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.words.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+    fn with<S: AsRef<str>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        words.into_iter().fold(self, |command, word| command.with_quoted(&quote(word.as_ref())))
+    }
+
+    fn with_quoted(mut self, word: &str) -> Self {
+        self.words.push(' ');
+        self.words.push_str(word);
         self
     }
 
@@ -44,11 +54,7 @@ impl DockerCommand {
     /// The same with the host's own words for `docker` (`sudo -n docker`), which are shell text and stay as they are.
     #[must_use]
     pub fn to_shell_with(&self, program: &str) -> String {
-        self.words.iter().fold(program.to_owned(), |mut line, word| {
-            line.push(' ');
-            line.push_str(&quote(word));
-            line
-        })
+        format!("{program}{}", self.words)
     }
 }
 
@@ -62,13 +68,13 @@ impl fmt::Display for DockerCommand {
 /// others. Environment variables are shown by name only.
 #[must_use]
 pub fn inspect<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
-    DockerCommand::new(["container", "inspect", "--format", &one_line(CONTAINER_TEMPLATE)]).with(names)
+    DockerCommand::new(["container", "inspect", "--format"]).with_quoted(&CONTAINER_WORD).with(names)
 }
 
 /// What drift needs of `images` (names or ids); read by [`super::inspect::parse_images`].
 #[must_use]
 pub fn inspect_images<S: AsRef<str>>(images: impl IntoIterator<Item = S>) -> DockerCommand {
-    DockerCommand::new(["image", "inspect", "--format", &one_line(IMAGE_TEMPLATE)]).with(images)
+    DockerCommand::new(["image", "inspect", "--format"]).with_quoted(&IMAGE_WORD).with(images)
 }
 
 /// The ids of the images that `names` (containers) were made from, one a line.
@@ -185,6 +191,12 @@ mod tests {
     use super::*;
     use crate::docker::{fixture, shell};
 
+    /// What a shell makes of `line`.
+    fn words(line: &str) -> Vec<String> {
+        let words = shell::split(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        words.into_iter().map(|word| word.value).collect()
+    }
+
     #[test]
     fn each_command_is_one_whole_line() {
         for (command, line) in [
@@ -206,17 +218,14 @@ mod tests {
     #[test]
     fn hostile_names_stay_one_word() {
         for name in ["; rm -rf ~", "a b", "it's", "a\nb", "$(reboot)", "`id`", "-x", "", "&&", "*", "\"", "\\"] {
-            for command in
+            let commands = |name: &str| {
                 [inspect([name]), start(name), stop(name), remove(name), force_remove(name), stats([name]), top(name)]
-            {
-                let line = command.to_shell();
-                let words: Vec<String> = shell::split(&line)
-                    .unwrap_or_else(|e| panic!("{line}: {e}"))
-                    .into_iter()
-                    .map(|w| w.value)
-                    .collect();
-                assert_eq!(words[1..], command.words, "{line}");
-                assert!(words.iter().any(|word| word == name), "{line}");
+            };
+            for (command, plain) in commands(name).iter().zip(commands("PLAIN")) {
+                let expected: Vec<String> =
+                    words(&plain.to_shell()).iter().map(|word| word.replace("PLAIN", name)).collect();
+                assert_eq!(words(&command.to_shell()), expected);
+                assert!(expected.iter().any(|word| word == name), "{command}");
             }
         }
     }
@@ -253,12 +262,7 @@ mod tests {
                 ("top/busy", top("busy")),
             ] {
                 let captured = fixture::read(&format!("{version}/{case}.cmd"));
-                let words: Vec<String> = shell::split(&captured)
-                    .unwrap_or_else(|e| panic!("{case}: {e}"))
-                    .into_iter()
-                    .map(|w| w.value)
-                    .collect();
-                assert_eq!(words[1..], command.words, "{version}/{case}");
+                assert_eq!(words(&captured)[1..], words(&command.to_shell())[1..], "{version}/{case}");
             }
         }
     }

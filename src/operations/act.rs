@@ -96,14 +96,9 @@ pub(super) fn change(
 /// # Errors
 /// The first string that cannot be used; loading the registry has said it before, so this is seldom seen.
 pub(super) fn understand<'a>(targets: &[Target<'a>]) -> Result<Vec<Registered<'a>>, CommandError> {
-    targets
-        .iter()
-        .map(|target| {
-            Registered::new(*target).map_err(|reason| {
-                CommandError::usage(format!("{}: {reason}", target.instance())).hint("see `mcp check`")
-            })
-        })
-        .collect()
+    Registered::all(targets).map_err(|(target, reason)| {
+        CommandError::usage(format!("{}: {reason}", target.instance())).hint("see `mcp check`")
+    })
 }
 
 fn on_one_host(

@@ -57,11 +57,12 @@ impl Context<'_> {
 /// # Errors
 /// A string that cannot be used.
 pub(super) fn understood<'t>(targets: &[Target<'t>]) -> Result<Vec<(&'t Host, Vec<Registered<'t>>)>, CommandError> {
+    let mut registered = understand(targets)?.into_iter();
     let mut work = vec![];
     for (host, targets) in by_host(targets) {
-        let mut registered = understand(&targets)?;
-        registered.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
-        work.push((host, registered));
+        let mut here: Vec<Registered<'t>> = registered.by_ref().take(targets.len()).collect();
+        here.sort_by(|a, b| a.target.server.name.cmp(&b.target.server.name));
+        work.push((host, here));
     }
     Ok(work)
 }

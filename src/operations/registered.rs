@@ -2,7 +2,10 @@
 //!
 //! Boundary: pure. Next: `docker::run_string` for the grammar, `act` for the shell text around the strings.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -29,8 +32,8 @@ pub fn command_hash(command: &str) -> String {
 pub struct Registered<'a> {
     /// What and where.
     pub target: Target<'a>,
-    /// The parsed `docker run` string.
-    pub run: RunString,
+    /// The parsed `docker run` string; the same for all instances of a server that are understood together.
+    pub run: Arc<RunString>,
     /// The container's name.
     pub container: String,
 }
@@ -46,7 +49,23 @@ impl<'a> Registered<'a> {
             .container_name()
             .ok_or_else(|| format!("servers.{}.command has no --name", target.server.name))?
             .to_owned();
-        Ok(Self { target, run, container })
+        Ok(Self { target, run: Arc::new(run), container })
+    }
+
+    /// Understands `targets`, every server's string once however many hosts it runs on.
+    ///
+    /// # Errors
+    /// The first target whose string cannot be used, and why.
+    pub fn all(targets: &[Target<'a>]) -> Result<Vec<Self>, (Target<'a>, String)> {
+        let mut known: HashMap<&ServerName, Self> = HashMap::new();
+        let understand = |target: &Target<'a>| {
+            let first = match known.entry(&target.server.name) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Self::new(*target).map_err(|reason| (*target, reason))?),
+            };
+            Ok(Self { target: *target, ..first.clone() })
+        };
+        targets.iter().map(understand).collect()
     }
 
     /// The registered `docker run` string as this host runs it.

@@ -2,7 +2,7 @@
 //!
 //! Boundary: pure; names, patterns and tags in, instances out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     config::{
@@ -94,9 +94,13 @@ pub fn select<'a>(
         }
     }
 
+    let mut here: HashMap<&HostName, Vec<&Instance>> = HashMap::new();
+    for instance in &everything {
+        here.entry(&instance.host).or_default().push(instance);
+    }
     let mut targets = vec![];
     for host in inventory.hosts().iter().filter(|h| limit.contains(&h.name)) {
-        for instance in everything.iter().filter(|i| i.host == host.name) {
+        for instance in here.get(&host.name).into_iter().flatten() {
             let Some(server) = registry.get(&instance.server) else { continue };
             let named = patterns.iter().any(|p| p.matches(instance) && (server.enabled || !p.is_glob()));
             let tagged = server.enabled && selection.tags.iter().any(|t| server.tags.contains(t));

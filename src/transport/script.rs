@@ -50,14 +50,19 @@ impl Section {
     /// Standard output as text; bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn stdout_text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
+        text(&self.stdout)
     }
 
     /// Standard error as text; bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn stderr_text(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).into_owned()
+        text(&self.stderr)
     }
+}
+
+/// Nearly always it is UTF-8, which is checked much faster than it is mended.
+fn text(bytes: &[u8]) -> String {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
 /// The sections of one run of a script.

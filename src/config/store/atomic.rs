@@ -21,7 +21,8 @@ pub(super) enum Mode {
 /// Ends the names of files that are not finished; a leftover of a killed run is known by it.
 const SUFFIX: &str = ".mcp-tmp";
 
-pub(super) fn write(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
+/// Puts `text` in the place of what is at `path`; returns the new file.
+pub(super) fn write(path: &Path, text: &str, mode: Mode) -> io::Result<File> {
     let target = target(path)?;
     let (Some(dir), Some(name)) = (target.parent(), target.file_name()) else {
         return Err(io::Error::other("the path has no directory or no name"));
@@ -41,9 +42,10 @@ pub(super) fn write(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
     }
     file.as_file().set_permissions(Permissions::from_mode(bits))?;
     file.as_file().sync_all()?;
-    file.persist(&target).map_err(|error| error.error)?;
+    let file = file.persist(&target).map_err(|error| error.error)?;
     // The rename itself must reach the disk too (rename(2) says nothing of it; fsync(2) does, for directories).
-    File::open(dir)?.sync_all()
+    File::open(dir)?.sync_all()?;
+    Ok(file)
 }
 
 /// The file to replace: behind a symbolic link its target, since people keep these files in a repository of their own.

@@ -167,6 +167,35 @@ fn many_writers_lose_nothing() {
 }
 
 #[test]
+fn what_others_wrote_since_loading_is_read_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let (this, other) = (workspace(temp.path()), workspace(temp.path()));
+    let add = |workspace: &Workspace, number: usize| {
+        let add = |state: &mut crate::config::state::State| {
+            state.instances.insert(instance(number), record(&instance(number)));
+            state.instances.len()
+        };
+        workspace.update_state(add).unwrap()
+    };
+    assert!(load(&this).unwrap().state.instances.is_empty());
+    assert_eq!(add(&other, 0), 1);
+    assert_eq!(load(&this).unwrap().state.instances.len(), 1);
+    // Two replacements in between: an inode's number may be in use again.
+    assert_eq!((add(&other, 1), add(&other, 2), add(&this, 3), add(&this, 4), add(&other, 5)), (2, 3, 4, 5, 6));
+    let path = temp.path().join(STATE);
+    load(&this).unwrap();
+    let lines = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        lines.lines().filter(|line| !line.contains("s5@h")).map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    assert_eq!(add(&this, 6), 6);
+    fs::remove_file(&path).unwrap();
+    assert_eq!((add(&this, 7), load(&other).unwrap().state.instances.len()), (1, 1));
+}
+
+#[test]
 fn a_held_lock_is_waited_for_and_then_its_holder_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let workspace = workspace(temp.path());

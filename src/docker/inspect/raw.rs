@@ -2,10 +2,13 @@
 //!
 //! Boundary: tolerance lives here (null for empty, podman's shapes); everything above sees [`Container`] only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
 
 use crate::domain::Health;
 
@@ -82,21 +85,37 @@ enum State {
     Dead,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Words {
-    None(()),
-    One(String),
-    Many(Vec<String>),
-}
+/// Nothing, one word or several.
+struct Words(Vec<String>);
 
-impl From<Words> for Vec<String> {
-    fn from(words: Words) -> Self {
-        match words {
-            Words::None(()) => Self::new(),
-            Words::One(word) => vec![word],
-            Words::Many(words) => words,
+impl<'de> Deserialize<'de> for Words {
+    /// By hand, because an untagged enum first makes a copy of what it reads.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, a word or a list of words")
+            }
+
+            fn visit_unit<E>(self) -> Result<Words, E> {
+                Ok(Words(Vec::new()))
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<Words, E> {
+                Ok(Words(vec![word.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Words, A::Error> {
+                let mut all = Vec::new();
+                while let Some(word) = words.next_element()? {
+                    all.push(word);
+                }
+                Ok(Words(all))
+            }
         }
+        deserializer.deserialize_any(Any)
     }
 }
 
@@ -113,7 +132,7 @@ impl From<Raw> for Container {
         mounts.dedup_by(|a, b| a.target == b.target && a.kind == b.kind);
         Self {
             id: raw.id,
-            name: raw.name.strip_prefix('/').map_or_else(|| raw.name.clone(), str::to_owned),
+            name: raw.name.strip_prefix('/').map(str::to_owned).unwrap_or(raw.name),
             image: raw.image,
             image_id: raw.image_id,
             created_at: time(raw.created),
@@ -145,8 +164,8 @@ impl From<Raw> for Container {
             published: ports(raw.published),
             env_names: raw.env_names,
             mounts,
-            command: raw.command.into(),
-            entrypoint: raw.entrypoint.into(),
+            command: raw.command.0,
+            entrypoint: raw.entrypoint.0,
             network: raw.network.unwrap_or_default(),
         }
     }
