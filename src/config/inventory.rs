@@ -166,6 +166,13 @@ impl Inventory {
     /// # Errors
     /// A term without any host or group, exclusions too: a misspelt `!web-03` must not run on `web-03`. An empty result.
     pub fn select(&self, pattern: &HostPattern) -> Result<Vec<&Host>, PatternError> {
+        // Most servers name one host, and a registry has as many patterns as servers.
+        if let [(Operator::Union, Body::Names(names))] = pattern.terms()
+            && let [name] = names.as_slice()
+            && let Some(host) = HostName::one_shot(name).ok().and_then(|name| self.get(&name))
+        {
+            return Ok(vec![host]);
+        }
         self.select_with(pattern, |body| self.matched(body))
     }
 

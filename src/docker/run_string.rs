@@ -81,6 +81,13 @@ impl RunString {
         &self.text
     }
 
+    /// Whether flags of docker itself (`-H`, `--context`) stand before `run`.
+    #[must_use]
+    pub fn chooses_an_engine(&self) -> bool {
+        let between = self.text.get(self.program.end..self.after_run).unwrap_or_default();
+        super::shell::split(between).is_ok_and(|words| words.first().is_some_and(|word| word.value.starts_with('-')))
+    }
+
     /// `--name`; the last one, as docker takes it.
     #[must_use]
     pub fn container_name(&self) -> Option<&str> {

@@ -2,6 +2,8 @@
 //!
 //! Boundary: one exec per host. Next: `observe` for the question, `usage` for stats and GPUs.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     config::state::{Record, State},
-    domain::{ServerStatus, Status},
+    domain::{ServerName, ServerStatus, Status},
     error::{CommandError, Exit},
     transport::script::Script,
 };
@@ -99,6 +101,7 @@ pub fn list(
 #[must_use]
 pub fn cached(state: &State, targets: &[Target<'_>]) -> ListReport {
     let mut answer = ListReport { rows: vec![], troubles: vec![] };
+    let mut ports: HashMap<&ServerName, Option<u16>> = HashMap::new();
     for target in targets {
         let instance = target.instance();
         let status = match state.instances.get(&instance) {
@@ -114,7 +117,10 @@ pub fn cached(state: &State, targets: &[Target<'_>]) -> ListReport {
                 status
             }
         };
-        answer.rows.push((status, Registered::new(*target).ok().and_then(|r| port(&r))));
+        let port = ports
+            .entry(&target.server.name)
+            .or_insert_with(|| Registered::new(*target).ok().and_then(|r| observe::port(&r)));
+        answer.rows.push((status, *port));
     }
     answer.sort();
     answer

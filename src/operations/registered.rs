@@ -16,7 +16,6 @@ use crate::{
         command::{self, DockerCommand},
         registered,
         run_string::{RunString, with_program},
-        shell,
     },
     domain::{Docker, Host, HostName, Server, ServerName},
 };
@@ -146,7 +145,7 @@ pub fn check(server: &Server) -> Vec<(&'static str, String)> {
     let mut wrong = vec![];
     match RunString::parse(&server.command) {
         Err(error) => wrong.push(("command", format!("{}; {}", whole(&error), error.hint()))),
-        Ok(_) if chooses_an_engine(&server.command) => wrong.push((
+        Ok(run) if run.chooses_an_engine() => wrong.push((
             "command",
             "it chooses an engine, which only this string would ask; leave out what stands between `docker` and `run`, and \
              write it into hosts.NAME.docker"
@@ -178,11 +177,6 @@ fn whole(error: &(dyn std::error::Error + 'static)) -> String {
         next = cause.source();
     }
     text
-}
-
-/// Whether flags of docker itself (`-H`, `--context`) stand before `run`: the commands derived from the name would not have them.
-fn chooses_an_engine(command: &str) -> bool {
-    shell::split(command).is_ok_and(|words| words.get(1).is_some_and(|word| word.value.starts_with('-')))
 }
 
 /// Two instances on one host that cannot both run: the later server, and why.

@@ -47,7 +47,7 @@ pub(super) struct Builder<'a> {
     file: &'a str,
     /// Finished anchored nodes; one that is still open is not here, so a node cannot hold itself.
     anchors: HashMap<usize, Rc<Node>>,
-    path: Vec<String>,
+    path: Vec<Step>,
     errors: Vec<ConfigError>,
     nodes: usize,
     /// Reads as Ansible does.
@@ -55,6 +55,12 @@ pub(super) struct Builder<'a> {
 }
 
 type Fatal = Box<ConfigError>;
+
+/// A step of a path; it is only written out for an error.
+enum Step {
+    Key(String),
+    Index(usize),
+}
 
 impl<'a> Builder<'a> {
     pub(super) fn new(text: &'a str, file: &'a str) -> Self {
@@ -89,7 +95,11 @@ impl<'a> Builder<'a> {
     }
 
     fn error(&self, line: usize, message: String) -> Fatal {
-        let path = (!self.path.is_empty()).then(|| self.path.concat());
+        let step = |(depth, step): (usize, &Step)| match step {
+            Step::Key(key) => segment(key, depth == 0),
+            Step::Index(index) => format!("[{index}]"),
+        };
+        let path = (!self.path.is_empty()).then(|| self.path.iter().enumerate().map(step).collect());
         Box::new(ConfigError { file: self.file.to_owned(), path, line: Some(line), message, suggestion: None })
     }
 
@@ -185,7 +195,7 @@ impl<'a> Builder<'a> {
                 }
                 break;
             }
-            self.path.push(format!("[{}]", items.len()));
+            self.path.push(Step::Index(items.len()));
             let (item, bytes) = self.node(event, span, depth + 1)?;
             self.path.pop();
             end = end.max(bytes.end);
@@ -218,7 +228,7 @@ impl<'a> Builder<'a> {
             };
             let key_span = self.offsets.range(span);
             self.count(1, key_line)?;
-            self.path.push(segment(&key, self.path.is_empty()));
+            self.path.push(Step::Key(key.clone()));
             if let Some(first) = lines.insert(key.clone(), key_line)
                 && !self.ansible
             {
