@@ -106,6 +106,9 @@ pub trait Remote {
     ) -> Result<End, TransportError>;
 }
 
+/// How long a command that was told to end has until it is killed.
+pub const GRACE: Duration = Duration::from_secs(1);
+
 /// What bounds one call.
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
@@ -123,14 +126,17 @@ pub struct Limits<'a> {
     pub first_byte: Option<Instant>,
     /// The phase that begins with a command's first word.
     pub speaking: Phase,
+    /// How long a piped script that was told to end may tidy up before it is killed; whole seconds.
+    pub grace: Duration,
 }
 
 impl<'a> Limits<'a> {
-    /// Limits that end `allowed` from now.
+    /// Limits that end `allowed` from now, with a grace of [`GRACE`].
     #[must_use]
     pub fn new(allowed: Duration, cancel: &'a Cancel, phase: &'a (dyn Fn(Phase) + Sync)) -> Self {
         let deadline = Instant::now() + allowed;
-        Self { deadline, allowed, cancel, phase, retries: 0, first_byte: None, speaking: Phase::Exec }
+        let (retries, first_byte, speaking) = (0, None, Phase::Exec);
+        Self { deadline, allowed, cancel, phase, retries, first_byte, speaking, grace: GRACE }
     }
 
     /// When a host must have sent its first byte.

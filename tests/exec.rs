@@ -9,6 +9,8 @@
 
 #[path = "exec/copy.rs"]
 mod copy;
+#[path = "exec/cut.rs"]
+mod cut;
 #[path = "exec/fleet.rs"]
 mod fleet;
 #[path = "exec/rolling.rs"]

@@ -126,8 +126,8 @@ impl<'a> Session<'a> {
         Ok(remote.stream(script, &Limits::new(allowed, fleet.cancel, &phase), sink)?)
     }
 
-    /// Runs `script` with `input` as its standard input, handing over its output as it comes; it is killed at its deadline,
-    /// when `sink` says `false` and when the run is abandoned.
+    /// Runs `script` with `input` as its standard input, handing over its output as it comes; it is told to end at its deadline,
+    /// when `sink` says `false` and when the run is abandoned, and killed after `grace`.
     ///
     /// # Errors
     /// The connection's trouble, the deadline and the cancel among it.
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         label: &str,
         script: &crate::transport::ShellScript,
         input: Option<&dyn Input>,
-        allowed: Duration,
+        (allowed, grace): (Duration, Duration),
         sink: &mut dyn FnMut(Stream, &[u8]) -> bool,
     ) -> Result<End, HostError> {
         let (fleet, host) = (self.fleet, self.host);
@@ -144,7 +144,8 @@ impl<'a> Session<'a> {
         let phase = |phase: Phase| (fleet.listener)(Event::Phase { host: &host.name, phase });
         let allowed = self.allowed(allowed);
         let remote = self.remote()?;
-        let end = remote.pipe(script, input, &Limits::new(allowed, fleet.cancel, &phase), sink)?;
+        let limits = Limits { grace, ..Limits::new(allowed, fleet.cancel, &phase) };
+        let end = remote.pipe(script, input, &limits, sink)?;
         (fleet.listener)(Event::Exec { host: &host.name, label, elapsed: begin.elapsed() });
         Ok(end)
     }

@@ -29,6 +29,10 @@ use crate::{
 const ALLOWED: Duration = Duration::from_secs(300);
 const ALLOWED_PER_MIB: Duration = Duration::from_secs(1);
 
+/// How long a copy that is cut off may take to remove what is half done. It ends as soon as it has, but a host that is
+/// overloaded or out of memory may not come to it for a while.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// Most bytes kept of what a host says about a copy.
 const LONGEST_WORD: usize = 4096;
 
@@ -234,7 +238,7 @@ fn one(session: &mut Session<'_>, request: &CopyRequest<'_>, cancel: &Cancel) ->
         sensitive: !session.host().env.is_empty(),
     };
     let left = allowed.saturating_sub(begin.elapsed());
-    let end = session.pipe("send", &send, Some(request.input), left, &mut |stream, bytes| {
+    let end = session.pipe("send", &send, Some(request.input), (left, GRACE), &mut |stream, bytes| {
         words.take(stream, bytes);
         true
     })?;

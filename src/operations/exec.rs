@@ -26,7 +26,7 @@ use crate::{
     domain::Host,
     error::CommandError,
     fleet::{Fleet, Halt, HostError, Session},
-    transport::{Cancel, Collected, End, Input, ShellScript},
+    transport::{Cancel, Collected, End, GRACE, Input, ShellScript},
 };
 
 /// Deadline of one host's command unless the user, or the host's entry, says otherwise.
@@ -196,7 +196,7 @@ impl Work<'_> {
         let mut kept = Collected::new(self.cancel, begin + session.allows(ALLOWED) / 2);
         let send = |stream, bytes: Vec<u8>| self.sender.send((self.index, ExecEvent::Output(stream, bytes))).is_ok();
         let (mut out, mut err) = (Lines::default(), Lines::default());
-        let end = session.pipe("exec", &script, request.input, ALLOWED, &mut |stream, bytes| {
+        let end = session.pipe("exec", &script, request.input, (ALLOWED, GRACE), &mut |stream, bytes| {
             let (lines, whole) = match (request.output, stream) {
                 (OutputMode::Streamed { whole_stdout, .. }, Stream::Stdout) => (&mut out, whole_stdout),
                 (OutputMode::Streamed { whole_stderr, .. }, Stream::Stderr) => (&mut err, whole_stderr),

@@ -3,6 +3,8 @@
 //! Boundary: pure text for any POSIX `sh`. Next: `ssh` and `local` run it and keep its standard input open until the script
 //! has ended, so that a lost connection, a deadline or a killed `mcp` leaves nothing behind.
 
+use std::time::Duration;
+
 /// Reads `$mcp_script` line by line up to `#nonce`, so that what follows on standard input stays there. A script that was
 /// cut short does not run at all.
 pub(super) fn script_from_stdin(nonce: &str) -> String {
@@ -15,13 +17,17 @@ pub(super) fn script_from_stdin(nonce: &str) -> String {
 
 /// Runs `$mcp_script` with the next `size` bytes of standard input as its own, does `at_end` and exits with the script's code.
 ///
-/// When standard input ends before the script does, the whole session (or process group) is told to end and a second later
-/// killed. What a script that ended by itself left in the background stays: then the shell, `$$`, is gone.
+/// When standard input ends before the script does, the whole session (or process group) is told to end and killed after
+/// `grace` (whole seconds). What a script that ended by itself left in the background stays: then the shell, `$$`, is gone.
+///
+/// The script sees the end of its input at about the time it is told to end, before or after: what it tidies up then must
+/// ignore TERM, or what does it is killed at it.
 /// `head -c` is in no standard but on every system with docker: GNU, busybox, toybox, BSD.
-pub(super) fn run(size: u64, at_end: &str) -> String {
+pub(super) fn run(size: u64, at_end: &str, grace: Duration) -> String {
     let watch = |until: &str| {
-        let kill = "kill -0 $$ && { kill -TERM 0; sleep 1; kill -KILL 0; }";
-        format!("{{ trap \"\" TERM; {until}; {kill}; }} >/dev/null 2>&1 &")
+        let kill = format!("kill -0 $$ && {{ kill -TERM 0; sleep {}; kill -KILL 0; }}", grace.as_secs());
+        // USR1 calls the watcher off, unless it has begun: who was told to end is killed too.
+        format!("{{ trap \"\" TERM; {until}; trap \"\" USR1; {kill}; }} >/dev/null 2>&1 &")
     };
     // Not before the input was read: there is but one reader of a stream.
     let end = watch("cat <&3");
@@ -34,7 +40,7 @@ pub(super) fn run(size: u64, at_end: &str) -> String {
         let parent = watch("while kill -0 $$ && kill -0 $PPID; do sleep 1; done");
         // By `exec`: around a group of commands some shells keep a copy of the stream, which would hold it open.
         let feed =
-            format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -KILL $mcp_parent; {end}");
+            format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -USR1 $mcp_parent; {end}");
         format!("( {{ {feed} }} | {script} ) & mcp_run=$!;")
     };
     format!("exec 3<&0 </dev/null; {begin} exec 3<&-; wait $mcp_run; mcp_code=$?; {at_end}exit $mcp_code")
@@ -57,7 +63,7 @@ mod tests {
     fn begin(shell: &[&str], script: &str, size: u64) -> Child {
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
-            .args(["-c", &(script_from_stdin("n") + &run(size, ""))])
+            .args(["-c", &(script_from_stdin("n") + &run(size, "", Duration::from_secs(1)))])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)

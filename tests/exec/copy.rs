@@ -7,10 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    fleet::Fleet,
-    sshd::{kill, wait_until},
-};
+use crate::fleet::Fleet;
 
 /// A directory for what arrives.
 fn place(fleet: &Fleet) -> PathBuf {
@@ -133,30 +130,6 @@ fn a_full_disk_leaves_the_old_file_and_no_other() {
     assert!(row["error"]["cause"].as_str().unwrap().starts_with("cannot write beside "), "{said}");
     assert_eq!(names(&place), ["there"]);
     assert_eq!(fs::read(place.join("there")).unwrap(), b"old");
-}
-
-#[test]
-fn a_copy_that_is_cut_off_leaves_the_old_file_and_no_other() {
-    let fleet = Fleet::start();
-    // Big enough to be met on its way.
-    let path = fleet.sshd.path("big");
-    fs::File::create(&path).unwrap().set_len(400_000_000).unwrap();
-    for host in ["h-0001", "here"] {
-        let place = fleet.sshd.path(&format!("place-{host}"));
-        fs::create_dir(&place).unwrap();
-        fs::write(place.join("there"), "old").unwrap();
-        let mut command = fleet.command(&["copy", host, text(&path), text(&place.join("there"))]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait_until("it is on its way", || {
-            names(&place)
-                .iter()
-                .any(|name| name.starts_with(".mcp-") && fs::metadata(place.join(name)).is_ok_and(|m| m.len() > 0))
-        });
-        kill("-KILL", &child.id().to_string());
-        child.wait().unwrap();
-        wait_until("what was half done is gone", || names(&place) == ["there"]);
-        assert_eq!(fs::read(place.join("there")).unwrap(), b"old", "{host}");
-    }
 }
 
 #[test]

@@ -40,10 +40,15 @@ pub fn of_script(name: &str, script: Vec<u8>, arguments: &[String]) -> Result<St
         command.push_str(&quote(argument));
     }
     let newline = if script.is_empty() || script.ends_with('\n') { "" } else { "\n" };
-    // PIPE too: the shell's own words go to a connection that may be gone. A handler, unlike '', is not inherited.
+    // PIPE too: the shell's own words go to a connection that may be gone. A handler, unlike '', is not inherited; what makes
+    // the file and what removes it ignore what they are told meanwhile, and the shell hears of it afterwards.
     Ok(format!(
-        "mcp_file=$(umask 077; mktemp \"${{TMPDIR:-/tmp}}/mcp-XXXXXXXXXX\") || exit 126\n\
-         trap 'rm -f \"$mcp_file\"' EXIT\ntrap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 141' PIPE; trap 'exit 143' TERM\n\
+        "mcp_end=; trap mcp_end=129 HUP; trap mcp_end=130 INT; trap mcp_end=141 PIPE; trap mcp_end=143 TERM\n\
+         mcp_file=$(trap '' HUP INT PIPE TERM; umask 077; mktemp \"${{TMPDIR:-/tmp}}/mcp-XXXXXXXXXX\") || exit \"${{mcp_end:-126}}\"\n\
+         mcp_tidy() {{ (trap '' HUP INT PIPE TERM; rm -f \"$mcp_file\"); :; }}\n\
+         mcp_told() {{ trap '' HUP INT PIPE TERM; mcp_tidy; exit \"$1\"; }}\n\
+         trap mcp_tidy EXIT\ntrap 'mcp_told 129' HUP; trap 'mcp_told 130' INT; trap 'mcp_told 141' PIPE; trap 'mcp_told 143' TERM\n\
+         [ \"$mcp_end\" ] && exit \"$mcp_end\"\n\
          cat >\"$mcp_file\" <<'{end}' || exit 126\n{script}{newline}{end}\n{command}\n"
     ))
 }

@@ -27,14 +27,12 @@ use rustix::{
 
 use super::{local, timespec};
 use crate::transport::{
-    AFTERMATH, End, Input, Limits, Phase, ShellScript, Stream, TransportError, TransportErrorKind, input::Feed, tied,
+    AFTERMATH, End, GRACE, Input, Limits, Phase, ShellScript, Stream, TransportError, TransportErrorKind, input::Feed,
+    tied,
 };
 
 /// How long the shell may take to be reaped once its pipes are closed, between two looks.
 const REAP_PAUSE: Duration = Duration::from_millis(2);
-
-/// Time that a piped script's processes get to end by themselves before they are killed.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// How often a piped script is looked at when it says nothing.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,6 +56,8 @@ pub(super) struct Group<'a> {
     kind: Kind,
     /// Whether it was told to end: a second time would end what it does about the first.
     told: Arc<AtomicBool>,
+    /// Time that a piped script's processes get to end by themselves before they are killed.
+    grace: Duration,
     /// The script's other processes may outlive the shell only when it ended by itself and was not a stream.
     kill_on_drop: bool,
 }
@@ -109,9 +109,12 @@ impl<'a> Group<'a> {
         let nonce = format!("mcp-{:016x}", RandomState::new().hash_one(Instant::now()));
         let size = input.map_or(0, Input::size);
         let mut command = Command::new("sh");
-        command.arg("-c").arg(tied::script_from_stdin(&nonce) + &tied::run(size, "")).stdin(Stdio::piped());
+        let tied = tied::script_from_stdin(&nonce) + &tied::run(size, "", limits.grace);
+        command.arg("-c").arg(tied).stdin(Stdio::piped());
         let first = format!("{}\n#{nonce}\n", script.text).into_bytes();
-        Self::begin(command, Feed::new(first, input), Kind::Piped)
+        let mut group = Self::begin(command, Feed::new(first, input), Kind::Piped)?;
+        group.grace = limits.grace;
+        Ok(group)
     }
 
     fn begin(mut command: Command, feed: Feed<'a>, kind: Kind) -> Result<Self, TransportError> {
@@ -120,7 +123,7 @@ impl<'a> Group<'a> {
         let id = Arc::new(Mutex::new(Pid::from_raw(child.id().cast_signed())));
         // Child::wait would close it before the shell is reaped.
         let stdin = child.stdin.take();
-        let group = Self { child, id, feed, stdin, kind, told: Arc::default(), kill_on_drop: true };
+        let group = Self { child, id, feed, stdin, kind, told: Arc::default(), grace: GRACE, kill_on_drop: true };
         for fd in group.pipes().into_iter().flatten() {
             fcntl_getfl(fd)
                 .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
@@ -246,7 +249,7 @@ impl<'a> Group<'a> {
     /// Tells everybody to end and hears them out: a trap may have something to tidy up.
     fn terminate(&mut self) {
         tell(&self.id, &self.told);
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + self.grace;
         let mut buffer = vec![0; 64 * 1024];
         self.feed.clear();
         while (self.child.stdout.is_some() || self.child.stderr.is_some()) && Instant::now() < until {

@@ -4,6 +4,8 @@
 //! takes no newline inside quotes, and characters that fish or csh treat in quotes are quoted by themselves.
 //! Next: `exec` sends the words and looks for the mark.
 
+use std::time::Duration;
+
 use crate::transport::{ShellScript, tied};
 
 /// Longest script that travels as arguments; Linux takes 128 KiB for one argument, the shell's whole command line.
@@ -46,10 +48,11 @@ pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
     invocation(script, nonce, &tied::script_from_stdin(nonce), &run)
 }
 
-/// Runs `script` with the `size` bytes that follow on stdin as its own; when stdin ends too soon, it is killed.
-pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64) -> Invocation {
+/// Runs `script` with the `size` bytes that follow on stdin as its own; when stdin ends too soon, it is told to end, and
+/// killed after `grace`.
+pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64, grace: Duration) -> Invocation {
     let mark = format!("printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; ");
-    invocation(script, nonce, &tied::script_from_stdin(nonce), &tied::run(size, &mark))
+    invocation(script, nonce, &tied::script_from_stdin(nonce), &tied::run(size, &mark, grace))
 }
 
 fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) -> Invocation {

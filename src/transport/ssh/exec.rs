@@ -139,7 +139,7 @@ impl<L: Link> Remote for SshRemote<L> {
     ) -> Result<End, TransportError> {
         refuse_nul(script)?;
         let nonce = nonce();
-        let invocation = command::for_pipe(script, &nonce, input.map_or(0, Input::size));
+        let invocation = command::for_pipe(script, &nonce, input.map_or(0, Input::size), limits.grace);
         self.settle(self.run(invocation, input, &nonce, limits, Mode::Pipe, sink))
     }
 }
