@@ -131,7 +131,7 @@ fn a_dead_session_costs_a_login_and_nothing_else() {
     let place = Place::new(&sshd);
     for signal in ["-KILL", "-STOP"] {
         let pid = remote_pid(&mut *connect(&place.run(), sshd.endpoint()).unwrap());
-        let _keeper = place.end();
+        let keeper = place.end();
         kill(signal, &pid);
         let begin = Instant::now();
         assert_eq!(place.again(sshd.endpoint()), (0, 1), "{signal}");
@@ -140,6 +140,8 @@ fn a_dead_session_costs_a_login_and_nothing_else() {
         if signal == "-STOP" {
             kill("-KILL", &pid);
         }
+        // Both keepers are this process, and so would have the same socket.
+        keeper.join().unwrap();
     }
 }
 
@@ -198,6 +200,24 @@ fn closing_sessions_ends_those_and_their_keeper() {
     assert_eq!((closed.len(), &*closed[0].host, troubles.len()), (1, "target", 0));
     keeper.join().unwrap();
     assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_session_that_is_told_to_close_while_it_is_used_ends_with_its_run() {
+    let sshd = Sshd::start();
+    let place = Place::new(&sshd);
+    place.again(sshd.endpoint());
+    let keeper = place.end();
+    let run = place.run();
+    let mut remote = connect(&run, sshd.endpoint()).unwrap();
+    let (closed, troubles) = kept::close(&place.keep.directory, None);
+    assert_eq!((closed.len(), closed[0].state, troubles), (1, SessionState::Busy, vec![]));
+    for _ in 0..3 {
+        assert_eq!(exec(&mut *remote, "sleep 1; echo on").stdout, b"on\n");
+    }
+    assert!(!keeper.is_finished());
+    drop(remote);
+    keeper.join().unwrap();
 }
 
 #[test]

@@ -54,6 +54,8 @@ struct Shared {
 struct Queue {
     streams: VecDeque<UnixStream>,
     idle: usize,
+    /// How many are served or wait for it; the process must not end under them.
+    served: usize,
 }
 
 enum Slot {
@@ -110,7 +112,7 @@ impl Shared {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes sessions whose time is up or whose host has hung up; true when none is left.
+    /// Closes sessions whose time is up or whose host has hung up; true when none is left and nobody is being served.
     fn end_of_round(&self) -> bool {
         let mut slots = self.slots();
         slots.retain(|key, slot| {
@@ -123,13 +125,14 @@ impl Shared {
             }
             !ends
         });
-        slots.is_empty()
+        slots.is_empty() && self.queue().served == 0
     }
 
     /// Has a thread serve a run; those that have served one wait for the next.
     fn serve(self: &Arc<Self>, stream: UnixStream) {
         let mut queue = self.queue();
         queue.streams.push_back(stream);
+        queue.served += 1;
         if queue.idle >= queue.streams.len() {
             self.queued.notify_one();
             return;
@@ -140,11 +143,14 @@ impl Shared {
             loop {
                 let stream = shared.next_stream();
                 let _ = shared.attend(&stream);
+                shared.queue().served -= 1;
             }
         });
         if spawned.is_err() {
             // A run that is hung up on connects by itself.
-            self.queue().streams.clear();
+            let mut queue = self.queue();
+            queue.served -= queue.streams.len();
+            queue.streams.clear();
         }
     }
 
