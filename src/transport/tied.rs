@@ -59,11 +59,13 @@ mod tests {
 
     const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
 
+    const GRACE: Duration = Duration::from_secs(1);
+
     /// A shell that runs `script` with `size` bytes as its input, in a process group of its own.
-    fn begin(shell: &[&str], script: &str, size: u64) -> Child {
+    fn begin(shell: &[&str], script: &str, size: u64, grace: Duration) -> Child {
         let mut child = Command::new(shell[0])
             .args(&shell[1..])
-            .args(["-c", &(script_from_stdin("n") + &run(size, "", Duration::from_secs(1)))])
+            .args(["-c", &(script_from_stdin("n") + &run(size, "", grace))])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
@@ -82,7 +84,7 @@ mod tests {
                 ("exit 4", "unread", "", 4),
                 ("read -r line; echo \"$line\"", "first\nsecond\n", "first", 0),
             ] {
-                let mut child = begin(shell, script, input.len() as u64);
+                let mut child = begin(shell, script, input.len() as u64, GRACE);
                 let mut stdin = child.stdin.take().unwrap();
                 stdin.write_all(input.as_bytes()).unwrap();
                 let mut got = String::new();
@@ -98,13 +100,32 @@ mod tests {
     fn every_shell_ends_the_script_when_its_input_ends_too_soon() {
         for shell in SHELLS {
             for size in [0, 100] {
-                let mut child = begin(shell, "echo begun; sleep 1000 & sleep 1000", size);
+                let mut child = begin(shell, "echo begun; sleep 1000 & sleep 1000", size, GRACE);
                 let mut stdout = child.stdout.take().unwrap();
                 stdout.read_exact(&mut [0; 6]).unwrap();
                 drop(child.stdin.take());
                 // The end of the output: nobody is left who holds it open.
                 stdout.read_to_end(&mut vec![]).unwrap();
                 assert!(!child.wait().unwrap().success(), "{shell:?} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_lets_a_script_that_is_told_to_end_tidy_up_for_as_long_as_its_grace() {
+        for shell in SHELLS {
+            for size in [0, 100] {
+                // Nobody has to wait for the rest of the grace.
+                let script =
+                    "trap 'trap \"\" TERM; sleep 2; echo tidied; kill -KILL 0' TERM; echo begun; sleep 1000; :";
+                let mut child = begin(shell, script, size, 30 * GRACE);
+                let mut stdout = child.stdout.take().unwrap();
+                stdout.read_exact(&mut [0; 6]).unwrap();
+                drop(child.stdin.take());
+                let mut said = String::new();
+                stdout.read_to_string(&mut said).unwrap();
+                assert_eq!(said, "tidied\n", "{shell:?} {size}");
+                child.wait().unwrap();
             }
         }
     }

@@ -100,19 +100,18 @@ pub(super) fn send(request: &CopyRequest<'_>, path: &str) -> String {
     let (path_word, temporary) = (path_word_of_host(path), path_word_of_host(&format!("{directory}{beside}")));
     let mut text = SUM.to_owned();
     // A name of its own, made by nobody else (set -C), and gone however this ends; signals wait until that is seen to. What
-    // removes it ignores them: the end of the input and the TERM that follows it (see `transport::tied`) meet in any order.
-    // A TERM before that is met is seen afterwards, and then it is removed once more. What is told by TERM has nobody left
-    // to answer to, and takes the group with it, so that nothing waits for the end of its grace. PIPE: the shell's own words
-    // may go to a connection that is gone.
+    // removes it ignores them, because the end of the input and the TERM that comes with it (see `transport::tied`) meet in
+    // any order. A TERM before it does is seen afterwards, and then it is removed once more. Whoever is told by a signal has
+    // nobody left to answer to (PIPE: its own words went to a connection that is gone) and takes the group with it, so that
+    // nobody waits there for the end of its grace.
     text.push_str(&format!(
         "mcp_path={path_word}; mcp_new={temporary}\n\
          mcp_fail() {{ printf '%s\\n' \"$1\"; exit 1; }}\n\
          mcp_tidy() {{ (trap '' HUP INT PIPE TERM; rm -f -- \"$mcp_new\" \"$mcp_new~\"); :; }}\n\
-         mcp_told() {{ trap '' HUP INT PIPE TERM; mcp_tidy; [ \"$1\" = 143 ] && kill -KILL 0; exit \"$1\"; }}\n\
+         mcp_told() {{ trap '' HUP INT PIPE TERM; mcp_tidy; kill -KILL 0; }}\n\
          umask 077; set -C; trap '' HUP INT PIPE TERM\n\
          {{ true >\"$mcp_new\"; }} || mcp_fail write\n\
-         trap mcp_tidy EXIT\n\
-         trap 'mcp_told 129' HUP; trap 'mcp_told 130' INT; trap 'mcp_told 141' PIPE; trap 'mcp_told 143' TERM\n\
+         trap mcp_tidy EXIT; trap mcp_told HUP INT PIPE TERM\n\
          set +C\n\
          cat >\"$mcp_new\" || mcp_fail write\n\
          [ \"$(wc -c <\"$mcp_new\")\" -eq {size} ] || mcp_fail short\n\
