@@ -199,7 +199,7 @@ impl Connector for SshConnector {
         let place = self.place(host, endpoint);
         if let (Some(keep), Some(place)) = (&self.keep, &place) {
             (limits.phase)(Phase::Exec);
-            let accepts = |key: &[u8]| self.core.host_keys.accepts(key, endpoint);
+            let accepts = |keys: &[&[u8]]| self.core.accepts(keys, endpoint);
             if let Some(link) = attach(&keep.directory, place.key(), limits, accepts) {
                 counts.reused.fetch_add(1, Ordering::Relaxed);
                 return Ok(Box::new(SshRemote::new(link, counts)));
@@ -236,6 +236,13 @@ fn endpoint_of(host: &Host) -> Result<&SshEndpoint, TransportError> {
 }
 
 impl Core {
+    /// Whether the keys that hosts on the way to `endpoint` have shown once, from the outermost jump host in, would be
+    /// accepted now.
+    fn accepts(&self, keys: &[&[u8]], endpoint: &SshEndpoint) -> bool {
+        let way = endpoint.jump.iter().map(|jump| &jump.endpoint).chain([endpoint]);
+        keys.len() == endpoint.jump.len() + 1 && way.zip(keys).all(|(hop, key)| self.host_keys.accepts(key, hop))
+    }
+
     /// A session that is logged in.
     fn connect(self: &Arc<Self>, endpoint: &SshEndpoint, limits: &Limits<'_>) -> Result<Wire, TransportError> {
         self.retried(endpoint, limits, |wire, limits| {

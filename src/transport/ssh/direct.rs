@@ -9,8 +9,6 @@ use std::{
     time::Instant,
 };
 
-use ssh2::BlockDirections;
-
 use super::{
     kept::{Keepable, Place},
     link::{Bounds, Channel, Link, SILENCE},
@@ -95,9 +93,7 @@ impl DirectChannel<'_> {
     ) -> Result<Option<T>, TransportError> {
         loop {
             let result = ready(wire, bounds, step())?;
-            let is_sending =
-                matches!(wire.session.block_directions(), BlockDirections::Outbound | BlockDirections::Both);
-            if result.is_some() || !is_sending {
+            if result.is_some() || !wire.is_sending() {
                 return Ok(result);
             }
             wire.wait(bounds.phase, bounds.limits, bounds.until)?;

@@ -36,13 +36,19 @@ const SUSPICIOUS: Duration = Duration::from_secs(7);
 /// What the hosts behind a jump host can know of its session.
 pub(super) struct Life {
     jump: String,
+    host_keys: Vec<Vec<u8>>,
     heard: Mutex<Instant>,
     end: OnceLock<Arc<TransportError>>,
 }
 
 impl Life {
-    fn new(jump: &str) -> Self {
-        Self { jump: jump.to_owned(), heard: Mutex::new(Instant::now()), end: OnceLock::new() }
+    fn new(jump: &str, host_keys: Vec<Vec<u8>>) -> Self {
+        Self { jump: jump.to_owned(), host_keys, heard: Mutex::new(Instant::now()), end: OnceLock::new() }
+    }
+
+    /// The keys that the jump hosts on the way have shown, from the outermost in.
+    pub(super) fn host_keys(&self) -> &[Vec<u8>] {
+        &self.host_keys
     }
 
     fn hear(&self) {

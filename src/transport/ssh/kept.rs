@@ -7,8 +7,8 @@
 //! command. Where any of that fails, it connects as ever: a kept session saves time and changes nothing else.
 //!
 //! Boundary: sessions, sockets and their files; who becomes a keeper, and when, is `commands::background`'s.
-//! Next: `directory` (the files), `frame` (the words on the socket), `link` (a run that attaches), `pool` (what is to be kept),
-//! `keeper` with `attendant` (who keeps it), `control` (`mcp sessions`).
+//! Next: `directory` (the files), `talk` with `frame` and `words` (what goes over the socket), `link` (a run that attaches), `pool`
+//! (what is to be kept), `keeper` with `attendant` and `running` (who keeps it), `control` (`mcp sessions`).
 
 mod attendant;
 mod control;
@@ -17,6 +17,9 @@ mod frame;
 mod keeper;
 mod link;
 mod pool;
+mod running;
+mod talk;
+mod words;
 
 use std::{
     path::Path,

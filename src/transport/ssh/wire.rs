@@ -93,6 +93,39 @@ impl Wire {
         }
     }
 
+    /// What `step` gave, `None` when it is to be repeated when the socket is ready. For those who wait for several at once.
+    pub(super) fn if_ready<T>(&self, step: Result<T, ssh2::Error>) -> Result<Option<T>, ssh2::Error> {
+        match step {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if Self::would_block(&error) => {
+                self.acknowledge_now();
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the last step waits for, if it would have blocked.
+    pub(super) fn waits_for(&self) -> PollFlags {
+        match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+        }
+    }
+
+    /// Whether the last step has sent a packet in part.
+    pub(super) fn is_sending(&self) -> bool {
+        self.waits_for().contains(PollFlags::OUT)
+    }
+
+    /// The keys that the hosts on the way have shown, from the outermost jump host to this one.
+    pub(super) fn host_keys(&self) -> Vec<Vec<u8>> {
+        let mut keys = self.socket.life().map_or_else(Vec::new, |life| life.host_keys().to_vec());
+        keys.extend(self.session.host_key().map(|(key, _)| key.to_vec()));
+        keys
+    }
+
     /// Waits until the socket is ready for what the last step could not do, or for as long as a keepalive may take. True when the peer
     /// has sent something.
     pub(super) fn wait(
@@ -102,12 +135,7 @@ impl Wire {
         until: Option<Instant>,
     ) -> Result<bool, TransportError> {
         let left = self.check(phase, limits, until)?.min(KEEPALIVE);
-        let flags = match self.session.block_directions() {
-            BlockDirections::Outbound => PollFlags::OUT,
-            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
-            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
-        };
-        let mut fds = [PollFd::new(&*self.socket, flags)];
+        let mut fds = [PollFd::new(&*self.socket, self.waits_for())];
         match poll(&mut fds, Some(&timespec(left))) {
             Ok(_) => Ok(fds[0].revents().contains(PollFlags::IN)),
             Err(Errno::INTR) => Ok(false),

@@ -176,7 +176,7 @@ impl Pump {
                 self.patience = self.patience.max(took / 2).min(MOST_PATIENCE);
                 self.failed = None;
                 wire.session.set_keepalive(true, 2);
-                let life = Arc::new(Life::new(self.name()));
+                let life = Arc::new(Life::new(self.name(), wire.host_keys()));
                 let tunnels = Vec::new();
                 self.lanes.push(Lane { wire, life, opening: None, tunnels, blocked: None, asked: Instant::now() });
             }

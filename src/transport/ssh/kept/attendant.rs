@@ -1,41 +1,35 @@
-//! Serves one run that wants a kept session: opens channels, starts commands, moves their bytes.
+//! Serves one run that uses a kept session: opens channels, starts commands, moves their bytes.
 //!
-//! Boundary: one socket and one session, on a thread of its own, which ends when the run hangs up. A run that hangs up in the
-//! middle of a command cuts the session: what the host would send next belongs to nobody.
-//! Next: `link` is the other side, `keeper` starts this.
+//! Boundary: one socket and one session, in steps that never wait: the keeper polls for all of its attendants at once. A run
+//! that hangs up in the middle of a command cuts the session: what the host would send next belongs to nobody.
+//! Next: `running` for a command's bytes, `link` is the other side, `keeper` calls this.
 
 use std::{
-    io::{self, Read, Write},
-    os::unix::net::UnixStream,
+    io,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    io::Errno,
-};
-use ssh2::{BlockDirections, Session};
+use rustix::event::PollFlags;
+use ssh2::Channel;
 
 use super::{
     super::{
         direct::end_of,
-        exec::FIRST_CHUNK,
         link::SILENCE,
-        wire::{self, KEEPALIVE, Wire},
+        wire::{self, Wire},
     },
-    frame::{CHUNK, Filled, Inbox, Kind, Outbox},
-    link::end_to,
+    frame::Kind,
+    pool::Held,
+    running::Running,
+    talk::Talk,
+    words::{end_to, keys_to},
 };
-use crate::transport::local::timespec;
-
-/// Most bytes of output that wait for the run; the host is not listened to while there are more.
-const BACKLOG: usize = 4 * CHUNK;
 
 /// How long a channel that nobody needs may take to close before its session is given up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a run is no longer served.
-enum Trouble {
+pub(super) enum Trouble {
     /// It has hung up, or speaks something else.
     Left,
     /// The session is of no use any more.
@@ -48,289 +42,228 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// One run's side.
-pub(super) struct Attendant<'a> {
-    stream: &'a UnixStream,
-    inbox: &'a mut Inbox,
-    outbox: Outbox,
-    wire: &'a Wire,
+impl From<ssh2::Error> for Trouble {
+    fn from(error: ssh2::Error) -> Self {
+        let text = if Wire::is_gone(&error) { wire::gone(&error) } else { error.message() };
+        Self::Lost(text.to_owned())
+    }
 }
 
-impl<'a> Attendant<'a> {
-    pub(super) fn new(stream: &'a UnixStream, inbox: &'a mut Inbox, wire: &'a Wire) -> Self {
-        Self { stream, inbox, outbox: Outbox::default(), wire }
+/// What the last poll has found out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Events {
+    /// Of the run's socket.
+    pub(super) run: PollFlags,
+    /// Of the session's.
+    pub(super) host: PollFlags,
+}
+
+impl Events {
+    /// Nothing has happened.
+    pub(super) const NONE: Self = Self { run: PollFlags::empty(), host: PollFlags::empty() };
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It is still being served.
+    Goes,
+    /// It would be served further without waiting for anything, but others should have their turn.
+    Pauses,
+    /// It has hung up, and the session can be used again.
+    Clean,
+    /// The session is of no use any more.
+    Broken,
+}
+
+/// One run's side.
+pub(super) struct Attendant {
+    pub(super) talk: Talk,
+    pub(super) held: Box<Held>,
+    stage: Stage,
+    /// When the host was last heard, or began to be waited for.
+    heard: Instant,
+}
+
+enum Stage {
+    /// A channel is being opened.
+    Opening,
+    /// It waits for a command.
+    Open(Channel),
+    /// The host has not said yet that the command runs.
+    Starting(Channel, String),
+    Running(Running),
+    Closing(Channel),
+    /// The host has not closed its side yet.
+    Closed(Channel),
+    /// Nothing is open.
+    Free,
+    /// The run has left its channel unused.
+    Unused(Channel, Instant),
+}
+
+/// What a step led to.
+enum Next {
+    Stage(Stage),
+    Waits(Stage),
+    Pauses(Stage),
+    Over,
+}
+
+impl Attendant {
+    pub(super) fn new(talk: Talk, held: Box<Held>) -> Self {
+        Self { talk, held, stage: Stage::Opening, heard: Instant::now() }
     }
 
-    /// Serves the run until it hangs up; true when the session can be used again.
-    pub(super) fn serve(mut self) -> bool {
-        // The first channel shows whether the session lives.
-        let Ok(channel) = self.open() else {
-            self.outbox.push(Kind::Gone, &[]);
-            let _ = self.flush();
-            return false;
+    /// What is waited for: on the run's socket and on the session's.
+    pub(super) fn interest(&self) -> (PollFlags, PollFlags) {
+        let wire = &self.held.wire;
+        let (mut run, host) = match &self.stage {
+            Stage::Open(_) | Stage::Free => (PollFlags::IN, PollFlags::empty()),
+            Stage::Running(running) => running.interest(&self.talk, wire),
+            Stage::Opening | Stage::Starting(..) | Stage::Closing(_) | Stage::Closed(_) | Stage::Unused(..) => {
+                (PollFlags::empty(), wire.waits_for())
+            }
         };
-        match self.commands(channel) {
-            Ok(is_clean) => is_clean,
-            Err(Trouble::Left) => false,
-            Err(Trouble::Lost(why)) => {
-                self.outbox.push(Kind::Lost, why.as_bytes());
-                let _ = self.flush();
-                false
+        run.set(PollFlags::OUT, self.talk.unsent() > 0);
+        (run, host)
+    }
+
+    /// Does all that can be done now; `buffer` is for bytes on their way.
+    pub(super) fn step(&mut self, events: Events, buffer: &mut [u8]) -> Course {
+        if events.host.contains(PollFlags::IN) {
+            self.heard = Instant::now();
+        }
+        match self.go_on(events, buffer) {
+            Ok(course) => course,
+            Err(trouble) => self.end(&trouble),
+        }
+    }
+
+    /// Looks after a host that may be gone; to be called now and then.
+    pub(super) fn look_for_life(&mut self, buffer: &mut [u8]) -> Course {
+        let waits = match &mut self.stage {
+            Stage::Open(_) | Stage::Free => false,
+            Stage::Running(running) => {
+                running.keep_alive();
+                running.listens(&self.talk)
+            }
+            _ => true,
+        };
+        if !waits {
+            self.heard = Instant::now();
+        }
+        let silence = self.heard.elapsed();
+        if silence > SILENCE {
+            return self.end(&Trouble::Lost(format!("nothing heard for {} s", silence.as_secs())));
+        }
+        self.step(Events::NONE, buffer)
+    }
+
+    fn end(&mut self, trouble: &Trouble) -> Course {
+        if let Trouble::Lost(why) = trouble {
+            self.talk.push(Kind::Lost, why.as_bytes());
+        }
+        Course::Broken
+    }
+
+    fn go_on(&mut self, events: Events, buffer: &mut [u8]) -> Result<Course, Trouble> {
+        let (mut run, mut host) = (events.run, events.host);
+        loop {
+            let stage = std::mem::replace(&mut self.stage, Stage::Free);
+            let next = self.advance(stage, run, host, buffer);
+            self.talk.flush()?;
+            // What the poll has said was for the stage that it was asked for.
+            (run, host) = (run & PollFlags::HUP, PollFlags::empty());
+            match next? {
+                Next::Stage(stage) => {
+                    self.heard = Instant::now();
+                    self.stage = stage;
+                }
+                Next::Waits(stage) => {
+                    self.stage = stage;
+                    return Ok(Course::Goes);
+                }
+                Next::Pauses(stage) => {
+                    self.stage = stage;
+                    return Ok(Course::Pauses);
+                }
+                Next::Over => return Ok(Course::Clean),
             }
         }
     }
 
-    /// One command after the other; true when nothing is left open.
-    fn commands(&mut self, channel: ssh2::Channel) -> Result<bool, Trouble> {
-        let mut channel = Some(channel);
-        loop {
-            if !self.flush()? {
-                return Ok(false);
+    fn advance(&mut self, stage: Stage, run: PollFlags, host: PollFlags, buffer: &mut [u8]) -> Result<Next, Trouble> {
+        let has_left = run.contains(PollFlags::HUP);
+        match stage {
+            Stage::Opening | Stage::Starting(..) | Stage::Closing(_) | Stage::Closed(_) if has_left => {
+                Err(Trouble::Left)
             }
-            match (self.word()?, channel.take()) {
-                (None, None) => return Ok(true),
-                (None, Some(unused)) => return Ok(self.close_quietly(unused)),
-                (Some((Kind::Open, _)), None) => channel = Some(self.open()?),
-                (Some((Kind::Exec, command)), Some(ready)) => {
-                    self.command(ready, &String::from_utf8_lossy(&command))?
+            Stage::Opening => {
+                let wire = &self.held.wire;
+                let Some(channel) = wire.if_ready(wire.session.channel_session())? else {
+                    return Ok(Next::Waits(Stage::Opening));
+                };
+                self.talk.push(Kind::Ready, &keys_to(&wire.host_keys()));
+                Ok(Next::Stage(Stage::Open(channel)))
+            }
+            Stage::Open(channel) => match self.word() {
+                Ok(Some((Kind::Exec, command))) => {
+                    Ok(Next::Stage(Stage::Starting(channel, String::from_utf8_lossy(&command).into_owned())))
                 }
                 // Input of a command that ended before it came.
-                (Some((Kind::Input | Kind::InputEnd, _)), idle) => channel = idle,
-                _ => return Err(Trouble::Left),
+                Ok(Some((Kind::Input | Kind::InputEnd, _))) => Ok(Next::Stage(Stage::Open(channel))),
+                Ok(Some(_)) => Err(Trouble::Left),
+                Ok(None) => Ok(Next::Waits(Stage::Open(channel))),
+                Err(_) => Ok(Next::Stage(Stage::Unused(channel, Instant::now() + CLOSE_PATIENCE))),
+            },
+            Stage::Starting(mut channel, command) => match self.held.wire.if_ready(channel.exec(&command))? {
+                Some(()) => Ok(Next::Stage(Stage::Running(Running::new(channel)))),
+                None => Ok(Next::Waits(Stage::Starting(channel, command))),
+            },
+            Stage::Running(mut running) => {
+                let moved = running.pump(&mut self.talk, &self.held.wire, run, host, buffer)?;
+                Ok(match (running.is_at_end(), moved) {
+                    (true, _) => Next::Stage(Stage::Closing(running.into_channel())),
+                    (false, true) => Next::Pauses(Stage::Running(running)),
+                    (false, false) => Next::Waits(Stage::Running(running)),
+                })
             }
+            Stage::Closing(mut channel) => match self.held.wire.if_ready(channel.close())? {
+                Some(()) => Ok(Next::Stage(Stage::Closed(channel))),
+                None => Ok(Next::Waits(Stage::Closing(channel))),
+            },
+            Stage::Closed(mut channel) => match self.held.wire.if_ready(channel.wait_close())? {
+                Some(()) => {
+                    self.talk.push(Kind::End, &end_to(&end_of(&channel)));
+                    Ok(Next::Stage(Stage::Free))
+                }
+                None => Ok(Next::Waits(Stage::Closed(channel))),
+            },
+            Stage::Free => match self.word() {
+                Ok(Some((Kind::Open, _))) => Ok(Next::Stage(Stage::Opening)),
+                Ok(Some((Kind::Input | Kind::InputEnd, _))) => Ok(Next::Stage(Stage::Free)),
+                Ok(Some(_)) => Err(Trouble::Left),
+                Ok(None) => Ok(Next::Waits(Stage::Free)),
+                Err(_) => Ok(Next::Over),
+            },
+            Stage::Unused(mut channel, until) => match self.held.wire.if_ready(channel.close())? {
+                Some(()) => Ok(Next::Over),
+                None if Instant::now() >= until => Err(Trouble::Left),
+                None => Ok(Next::Waits(Stage::Unused(channel, until))),
+            },
         }
     }
 
-    fn open(&mut self) -> Result<ssh2::Channel, Trouble> {
-        let channel = self.drive(|session| session.channel_session())?;
-        let key = self.wire.session.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
-        self.outbox.push(Kind::Ready, &key);
-        self.flush()?;
-        Ok(channel)
-    }
-
-    fn command(&mut self, mut channel: ssh2::Channel, command: &str) -> Result<(), Trouble> {
-        self.drive(|_| channel.exec(command))?;
-        self.pump(&mut channel)?;
-        self.drive(|_| channel.close())?;
-        self.drive(|_| channel.wait_close())?;
-        self.outbox.push(Kind::End, &end_to(&end_of(&channel)));
-        Ok(())
-    }
-
-    /// Moves bytes both ways until the command has closed its output.
-    fn pump(&mut self, channel: &mut ssh2::Channel) -> Result<(), Trouble> {
-        let mut stderr = channel.stderr();
-        let mut buffer = vec![0; FIRST_CHUNK];
-        let mut input = Input::default();
-        let mut heard = Instant::now();
-        while !channel.eof() {
-            let mut moved = false;
-            self.outbox.flush(self.stream)?;
-            input.take(self.inbox)?;
-            if !input.rest().is_empty() {
-                // A command that has ended does not take its input any more, and its end is about to be read.
-                let written = self.settled(|| channel.write(input.rest()))?.unwrap_or(0);
-                input.sent += written;
-                moved |= written > 0;
-            } else if input.ends
-                && !input.is_closed
-                && self.settled(|| channel.send_eof().map_err(Into::into))?.is_some()
-            {
-                input.is_closed = true;
-                moved = true;
-            }
-            for kind in [Kind::Output, Kind::ErrorOutput] {
-                if self.outbox.len() >= BACKLOG {
-                    continue;
-                }
-                let read = self.settled(|| match kind {
-                    Kind::Output => channel.read(&mut buffer),
-                    _ => stderr.read(&mut buffer),
-                })?;
-                if let Some(read) = read.filter(|read| *read > 0) {
-                    self.outbox.push(kind, &buffer[..read]);
-                    moved = true;
-                    if read == buffer.len() && read < CHUNK {
-                        buffer.resize(CHUNK, 0);
-                    }
-                }
-            }
-            if moved {
-                heard = Instant::now();
-            } else if !channel.eof() {
-                if heard.elapsed() > SILENCE {
-                    return Err(Trouble::Lost(format!("nothing heard for {} s", heard.elapsed().as_secs())));
-                }
-                self.settled(|| self.wire.session.keepalive_send().map_err(Into::into))?;
-                if self.wait(&input)? {
-                    heard = Instant::now();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the run or the host; true when the host has sent something.
-    fn wait(&mut self, input: &Input) -> Result<bool, Trouble> {
-        let mut from_run = PollFlags::empty();
-        from_run.set(PollFlags::IN, input.rest().is_empty() && !input.ends);
-        from_run.set(PollFlags::OUT, self.outbox.len() > 0);
-        let mut from_host = PollFlags::empty();
-        from_host.set(PollFlags::IN, self.outbox.len() < BACKLOG);
-        from_host.set(PollFlags::OUT, self.is_sending());
-        let mut fds = [PollFd::new(self.stream, from_run), PollFd::new(self.wire.socket(), from_host)];
-        let ready = self.poll(&mut fds)?;
-        if ready[0].contains(PollFlags::IN) && self.inbox.fill(self.stream)? == Filled::HungUp {
-            return Err(Trouble::Left);
-        }
-        if ready[0].contains(PollFlags::HUP) && !ready[0].contains(PollFlags::IN) {
-            return Err(Trouble::Left);
-        }
-        Ok(ready[1].contains(PollFlags::IN))
-    }
-
-    /// The next word of the run; `None` when it has hung up.
-    fn word(&mut self) -> Result<Option<(Kind, Vec<u8>)>, Trouble> {
+    /// The next word of the run, if it has come; an error when the run has hung up.
+    fn word(&mut self) -> io::Result<Option<(Kind, Vec<u8>)>> {
         loop {
-            if let Some((kind, payload)) = self.inbox.next()? {
+            if let Some((kind, payload)) = self.talk.inbox.next()? {
                 return Ok(Some((kind, payload.to_vec())));
             }
-            let mut fds = [PollFd::new(self.stream, PollFlags::IN)];
-            if self.poll(&mut fds)?[0].is_empty() {
-                continue;
-            }
-            if self.inbox.fill(self.stream)? == Filled::HungUp {
+            if !self.talk.fill()? {
                 return Ok(None);
             }
         }
-    }
-
-    /// Writes all that waits for the run; false when it has hung up.
-    fn flush(&mut self) -> Result<bool, Trouble> {
-        while !self.outbox.flush(self.stream)? {
-            let mut fds = [PollFd::new(self.stream, PollFlags::OUT)];
-            if self.poll(&mut fds)?[0].contains(PollFlags::HUP) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Repeats `step` until it no longer would block, or the run hangs up.
-    fn drive<T>(&mut self, mut step: impl FnMut(&Session) -> Result<T, ssh2::Error>) -> Result<T, Trouble> {
-        let mut heard = Instant::now();
-        loop {
-            match step(&self.wire.session) {
-                Ok(value) => return Ok(value),
-                Err(error) if Wire::would_block(&error) => {
-                    if heard.elapsed() > SILENCE {
-                        return Err(Trouble::Lost(format!("nothing heard for {} s", heard.elapsed().as_secs())));
-                    }
-                    if self.wait_host()? {
-                        heard = Instant::now();
-                    }
-                }
-                Err(error) => return Err(lost(&error)),
-            }
-        }
-    }
-
-    /// As [`Attendant::drive`], but only while a packet is sent in part; `None` when the step would block.
-    fn settled<T>(&self, mut step: impl FnMut() -> io::Result<T>) -> Result<Option<T>, Trouble> {
-        loop {
-            match step() {
-                Ok(value) => return Ok(Some(value)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    return Err(ssh2::Error::last_session_error(&self.wire.session)
-                        .map_or_else(|| Trouble::Lost(error.to_string()), |error| lost(&error)));
-                }
-            }
-            if !self.is_sending() {
-                return Ok(None);
-            }
-            self.wait_host()?;
-        }
-    }
-
-    /// Waits for the host alone, or for the run to hang up; true when the host has sent something.
-    fn wait_host(&self) -> Result<bool, Trouble> {
-        let mut flags = PollFlags::IN;
-        if self.is_sending() {
-            flags = match self.wire.session.block_directions() {
-                BlockDirections::Outbound => PollFlags::OUT,
-                _ => PollFlags::IN | PollFlags::OUT,
-            };
-        }
-        self.wire.acknowledge_now();
-        let mut fds = [PollFd::new(self.stream, PollFlags::empty()), PollFd::new(self.wire.socket(), flags)];
-        let ready = self.poll(&mut fds)?;
-        if ready[0].contains(PollFlags::HUP) {
-            return Err(Trouble::Left);
-        }
-        Ok(ready[1].contains(PollFlags::IN))
-    }
-
-    fn is_sending(&self) -> bool {
-        matches!(self.wire.session.block_directions(), BlockDirections::Outbound | BlockDirections::Both)
-    }
-
-    fn poll<const N: usize>(&self, fds: &mut [PollFd<'_>; N]) -> Result<[PollFlags; N], Trouble> {
-        match poll(fds, Some(&timespec(KEEPALIVE))) {
-            Ok(_) => Ok(std::array::from_fn(|at| fds[at].revents())),
-            Err(Errno::INTR) => Ok([PollFlags::empty(); N]),
-            Err(errno) => Err(Trouble::Lost(errno.to_string())),
-        }
-    }
-
-    /// Closes a channel on which nothing ran, for the sake of the session.
-    fn close_quietly(&mut self, mut channel: ssh2::Channel) -> bool {
-        let until = Instant::now() + CLOSE_PATIENCE;
-        while let Err(error) = channel.close() {
-            let mut fds = [PollFd::new(self.wire.socket(), PollFlags::IN)];
-            let waits = Wire::would_block(&error) && Instant::now() < until;
-            if !waits || poll(&mut fds, Some(&timespec(super::left(until)))).is_err() {
-                return false;
-            }
-        }
-        true
-    }
-}
-
-fn lost(error: &ssh2::Error) -> Trouble {
-    let text = if Wire::is_gone(error) { wire::gone(error) } else { error.message() };
-    Trouble::Lost(text.to_owned())
-}
-
-/// What the command's stdin is to get.
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    sent: usize,
-    ends: bool,
-    is_closed: bool,
-}
-
-impl Input {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.sent..]
-    }
-
-    /// Takes the next bytes of the run once the last ones are sent.
-    fn take(&mut self, inbox: &mut Inbox) -> Result<(), Trouble> {
-        if self.rest().is_empty() && !self.ends {
-            match inbox.next()? {
-                Some((Kind::Input, bytes)) => {
-                    self.bytes.clear();
-                    self.bytes.extend_from_slice(bytes);
-                    self.sent = 0;
-                }
-                Some((Kind::InputEnd, _)) => self.ends = true,
-                Some(_) => return Err(Trouble::Left),
-                None => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -10,13 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Directory,
-    directory::{dial, wait_readable},
-    frame::{Filled, Inbox, Kind, Outbox},
-    left,
-    link::is_of_this_user,
-};
+use super::{Directory, frame::Kind, talk::Talk};
 
 /// How long a keeper may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,7 +44,8 @@ pub enum SessionState {
     Busy,
 }
 
-/// All kept sessions of this user, by host, and what is wrong with keepers that do not answer.
+/// All kept sessions of this user, by host, and why that may not be all: keepers that do not answer, a directory that is
+/// not used.
 #[must_use]
 pub fn list(directory: &Directory) -> (Vec<SessionRow>, Vec<String>) {
     ask_all(directory, Kind::List, &[])
@@ -65,36 +60,53 @@ pub fn close(directory: &Directory, hosts: Option<&[String]>) -> (Vec<SessionRow
 
 fn ask_all(directory: &Directory, kind: Kind, payload: &[u8]) -> (Vec<SessionRow>, Vec<String>) {
     let (mut rows, mut troubles) = (vec![], vec![]);
+    match directory.check() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            troubles.push(format!("no session is kept, because {} is not used: {error}", directory.path().display()));
+        }
+        _ => {}
+    }
     for keeper in directory.keepers() {
         match ask(&keeper, kind, payload) {
             Ok(found) => rows.extend(found),
-            // It was killed, or ended just now.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {}
-            Err(error) => troubles.push(format!("{} does not answer: {error}", keeper.display())),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => troubles.push(no_answer(&keeper, &error)),
         }
     }
     rows.sort_by(|a, b| (&a.host, &a.target, a.keeper).cmp(&(&b.host, &b.target, b.keeper)));
     (rows, troubles)
 }
 
+/// Whether a keeper that answers so was killed, or ends just now: it holds nothing any more.
+fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
+    matches!(error.kind(), ConnectionRefused | NotFound | ConnectionReset | BrokenPipe | UnexpectedEof)
+}
+
+fn no_answer(keeper: &Path, error: &io::Error) -> String {
+    let process = keeper.file_name().and_then(|name| name.to_str()?.strip_prefix("k-")).unwrap_or("?");
+    let why = match error.kind() {
+        io::ErrorKind::TimedOut => format!("it has not answered within {} s", PATIENCE.as_secs()),
+        io::ErrorKind::WouldBlock => "it is stopped or busy, and others wait for it already".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("process {process}, which keeps sessions, cannot be asked: {why}; `kill {process}` ends it with its sessions")
+}
+
 fn ask(keeper: &Path, kind: Kind, payload: &[u8]) -> io::Result<Vec<SessionRow>> {
-    let stream = dial(keeper)?;
-    if !is_of_this_user(&stream) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
-    }
-    let mut outbox = Outbox::default();
-    outbox.push(kind, payload);
-    outbox.flush(&stream)?;
-    let (mut inbox, until) = (Inbox::default(), Instant::now() + PATIENCE);
-    loop {
-        if let Some((_, payload)) = inbox.next()? {
-            return Ok(serde_json::from_slice(payload)?);
-        }
-        if !wait_readable(&stream, left(until)) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        if inbox.fill(&stream)? == Filled::HungUp {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+    let mut talk = Talk::with_keeper(keeper)?;
+    talk.say(kind, payload)?;
+    let (_, answer) = talk.hear(Instant::now() + PATIENCE)?;
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keeper_that_cannot_be_asked_is_named_with_what_to_do() {
+        let said = no_answer(Path::new("/run/k-12"), &io::ErrorKind::TimedOut.into());
+        assert!(said.contains("process 12,") && said.contains("within 2 s") && said.contains("`kill 12`"), "{said}");
     }
 }

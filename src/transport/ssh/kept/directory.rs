@@ -11,17 +11,14 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, poll},
     io::Errno,
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with},
 };
 
 use super::Key;
-use crate::transport::local::timespec;
 
 /// Longest path of a socket (unix(7): 108 bytes with the final NUL on Linux, 104 elsewhere).
 const LONGEST_PATH: usize = 103;
@@ -33,6 +30,12 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// The one of the user that this process runs as, by its `XDG_RUNTIME_DIR`.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::of_user(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())
+    }
+
     /// `mcp` in `runtime` (the XDG base directory specification's `$XDG_RUNTIME_DIR`) if that is there, else `/tmp/mcp-UID`.
     #[must_use]
     pub fn of_user(runtime: Option<&Path>) -> Self {
@@ -86,13 +89,31 @@ impl Directory {
         Ok((listener, path))
     }
 
-    /// Has `key` lead to the keeper behind `socket`.
-    pub(super) fn publish(&self, key: Key, socket: &Path) -> io::Result<()> {
-        let (Some(name), link) = (socket.file_name(), self.session(key)) else { return Ok(()) };
+    /// Has `key` lead to the keeper behind `socket`; false when it leads to another that is there, and stays so.
+    pub(super) fn publish(&self, key: Key, socket: &Path) -> io::Result<bool> {
+        let (Some(name), link) = (socket.file_name(), self.session(key)) else { return Ok(false) };
         self.fits(&link)?;
-        let fresh = self.path.join(format!("t-{}-{}", std::process::id(), key.hex()));
-        std::os::unix::fs::symlink(name, &fresh)?;
-        fs::rename(&fresh, &link)
+        loop {
+            match std::os::unix::fs::symlink(name, &link) {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(_) => {}
+            }
+            if !self.is_left(&link, socket) {
+                return Ok(false);
+            }
+            match fs::remove_file(&link) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether nobody listens any more where `link` leads, or only `socket`, which has the name of one that is gone.
+    fn is_left(&self, link: &Path, socket: &Path) -> bool {
+        let Ok(name) = fs::read_link(link) else { return true };
+        let other = self.path.join(name);
+        other == socket || matches!(dial(&other), Err(Errno::CONNREFUSED | Errno::NOENT))
     }
 
     /// Takes the way to `key` away if it still leads to `socket`.
@@ -166,12 +187,6 @@ pub(super) fn dial(path: &Path) -> Result<UnixStream, Errno> {
     Ok(UnixStream::from(socket))
 }
 
-/// Waits until `stream` can be read; false when the time is up.
-pub(super) fn wait_readable(stream: &UnixStream, patience: Duration) -> bool {
-    let mut fds = [PollFd::new(stream, PollFlags::IN)];
-    matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -189,17 +204,32 @@ mod tests {
         let key = Key([7; 16]);
         assert!(directory.reach(key).is_none(), "nothing is made by looking");
         let (listener, socket) = directory.listen().unwrap();
-        directory.publish(key, &socket).unwrap();
+        assert!(directory.publish(key, &socket).unwrap());
         assert!(directory.reach(key).is_some());
         assert_eq!(directory.keepers(), std::slice::from_ref(&socket));
         drop(listener);
         assert!(directory.reach(key).is_none());
         assert!(fs::symlink_metadata(directory.session(key)).is_err(), "a link to nobody is removed");
-        directory.publish(key, &socket).unwrap();
+        assert!(directory.publish(key, &socket).unwrap());
         directory.withdraw(key, Path::new("/elsewhere/k-1"));
         assert!(fs::symlink_metadata(directory.session(key)).is_ok(), "it leads to another keeper");
         directory.sweep();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_session_that_another_keeper_holds_is_left_to_it_until_it_is_gone() {
+        let (_home, directory) = directory();
+        let (key, (_mine, mine)) = (Key([7; 16]), directory.listen().unwrap());
+        let theirs = directory.path().join("k-1");
+        let listener = UnixListener::bind(&theirs).unwrap();
+        assert!(directory.publish(key, &theirs).unwrap());
+        assert!(!directory.publish(key, &mine).unwrap());
+        assert_eq!(fs::read_link(directory.session(key)).unwrap(), Path::new("k-1"));
+        drop(listener);
+        assert!(directory.publish(key, &mine).unwrap());
+        assert!(directory.publish(key, &mine).unwrap(), "of an earlier process of the same number");
+        assert_eq!(fs::read_link(directory.session(key)).unwrap(), mine.file_name().unwrap());
     }
 
     #[test]

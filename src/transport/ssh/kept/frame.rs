@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Changes with the words.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Most bytes behind one header; a command line is at most 128 KiB on Linux (execve(2)).
 pub(super) const LONGEST: usize = 1024 * 1024;
@@ -37,13 +37,13 @@ pub(super) enum Kind {
     List,
     /// From `mcp sessions`: end the sessions with these hosts (JSON list of names), or all of them (nothing).
     Close,
-    /// From a keeper: a channel is open, and this is the host's key.
+    /// From a keeper: a channel is open, and these are the keys of all hosts on the way (see [`super::words::keys_to`]).
     Ready,
     /// From a keeper: bytes of the command's stdout.
     Output,
     /// From a keeper: bytes of the command's stderr.
     ErrorOutput,
-    /// From a keeper: the command ended and its channel is closed (see [`super::link::end_from`]).
+    /// From a keeper: the command ended and its channel is closed (see [`super::words::end_to`]).
     End,
     /// From a keeper: the session is lost, and why.
     Lost,

@@ -1,14 +1,13 @@
 //! Holds the sessions that a run has left until nobody needs them any more.
 //!
-//! Boundary: one process, one socket; a thread per run that is being served. Next: `attendant` serves a run, `control`
-//! asks from outside.
+//! Boundary: one process, one socket, one thread, which waits for all runs and hosts at once: a thread for each of them would cost
+//! more than what it does. Next: `attendant` serves a run, `control` asks from outside.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     io,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::net::UnixListener,
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,46 +15,32 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{
     Directory, Key, Pool,
-    attendant::Attendant,
+    attendant::{Attendant, Course, Events},
     control::{SessionRow, SessionState},
-    directory::wait_readable,
-    frame::{Filled, Inbox, Kind, Outbox},
+    frame::{CHUNK, Kind},
     left,
-    link::is_of_this_user,
     pool::{Held, Title},
+    talk::Talk,
 };
 use crate::transport::local::timespec;
 
-/// How long a run may take to say what it wants.
+/// How long somebody may take to say what is wanted, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often it is looked for sessions whose time is up or whose host has hung up.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Stack of a thread that serves a run.
-const STACK: usize = 128 * 1024;
-
 /// The process that holds kept sessions.
 pub struct Keeper {
-    listener: UnixListener,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
     directory: Directory,
+    listener: UnixListener,
     socket: PathBuf,
-    slots: Mutex<HashMap<Key, Slot>>,
-    queue: Mutex<Queue>,
-    queued: Condvar,
-}
-
-/// Runs that wait for a thread, and threads that wait for a run.
-#[derive(Default)]
-struct Queue {
-    streams: VecDeque<UnixStream>,
-    idle: usize,
-    /// How many are served or wait for it; the process must not end under them.
-    served: usize,
+    slots: HashMap<Key, Slot>,
+    /// Who has said nothing yet, or only takes an answer now.
+    visits: Vec<Visit>,
+    served: Vec<Serving>,
+    /// For bytes on their way.
+    buffer: Vec<u8>,
 }
 
 enum Slot {
@@ -63,8 +48,21 @@ enum Slot {
     Busy(Title),
 }
 
+struct Visit {
+    talk: Talk,
+    until: Instant,
+    is_answered: bool,
+}
+
+struct Serving {
+    key: Key,
+    attendant: Attendant,
+    /// What the last step led to.
+    course: Course,
+}
+
 impl Keeper {
-    /// Takes the sessions of `pool` over and lets runs find them; `None` when there are none.
+    /// Takes the sessions of `pool` over and lets runs find them; `None` when there are none that nobody else holds.
     ///
     /// # Errors
     /// The directory is not safe or cannot be written; the sessions are closed then.
@@ -74,142 +72,167 @@ impl Keeper {
             return Ok(None);
         }
         let (listener, socket) = directory.listen()?;
-        let shared = Shared {
+        let mut keeper = Self {
             directory: directory.clone(),
+            listener,
             socket,
-            slots: Mutex::default(),
-            queue: Mutex::default(),
-            queued: Condvar::new(),
+            slots: HashMap::new(),
+            visits: vec![],
+            served: vec![],
+            buffer: vec![0; CHUNK],
         };
         for (key, held) in sessions {
-            shared.directory.publish(key, &shared.socket)?;
-            shared.slots().insert(key, Slot::Idle(Box::new(held)));
+            // Of several that runs have opened at the same time one is enough.
+            if keeper.directory.publish(key, &keeper.socket)? {
+                keeper.slots.insert(key, Slot::Idle(Box::new(held)));
+            }
         }
-        Ok(Some(Self { listener, shared: Arc::new(shared) }))
+        Ok((!keeper.slots.is_empty()).then_some(keeper))
     }
 
     /// Serves runs until no session is left.
-    pub fn run(self) {
-        while !self.shared.end_of_round() {
-            let mut fds = [PollFd::new(&self.listener, PollFlags::IN)];
-            if poll(&mut fds, Some(&timespec(ROUND))).is_ok_and(|ready| ready > 0) {
-                while let Ok((stream, _)) = self.listener.accept() {
-                    self.shared.serve(stream);
-                }
+    pub fn run(mut self) {
+        let mut next_round = Instant::now();
+        while !self.is_over() {
+            if left(next_round).is_zero() {
+                next_round = Instant::now() + ROUND;
+                self.look_around();
+            } else {
+                self.wait(next_round);
             }
         }
     }
-}
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.shared.socket);
-    }
-}
-
-impl Shared {
-    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_over(&self) -> bool {
+        self.slots.is_empty() && self.visits.is_empty() && self.served.is_empty()
     }
 
-    /// Closes sessions whose time is up or whose host has hung up; true when none is left and nobody is being served.
-    fn end_of_round(&self) -> bool {
-        let mut slots = self.slots();
-        slots.retain(|key, slot| {
+    /// Waits for whoever has something to say, and goes on with those.
+    fn wait(&mut self, until: Instant) {
+        let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        fds.extend(self.visits.iter().map(|Visit { talk, is_answered, .. }| {
+            PollFd::new(&*talk.stream, if *is_answered { PollFlags::OUT } else { PollFlags::IN })
+        }));
+        for Serving { attendant, .. } in &self.served {
+            let (run, host) = attendant.interest();
+            fds.push(PollFd::new(&*attendant.talk.stream, run));
+            fds.push(PollFd::new(attendant.held.wire.socket(), host));
+        }
+        let pauses = self.served.iter().any(|serving| serving.course == Course::Pauses);
+        let patience = if pauses { rustix::event::Timespec::default() } else { timespec(left(until)) };
+        if poll(&mut fds, Some(&patience)).is_err() {
+            // A signal came.
+            return;
+        }
+        let events: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+        drop(fds);
+        let (visits, served) = events[1..].split_at(self.visits.len());
+        for (serving, events) in self.served.iter_mut().zip(served.chunks_exact(2)) {
+            let events = Events { run: events[0], host: events[1] };
+            if serving.course == Course::Pauses || !(events.run | events.host).is_empty() {
+                serving.course = serving.attendant.step(events, &mut self.buffer);
+            }
+        }
+        self.release();
+        let visits: Vec<bool> = visits.iter().map(|events| !events.is_empty()).collect();
+        self.receive(&visits);
+        if !events[0].is_empty() {
+            self.accept();
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let talk = stream.set_nonblocking(true).and_then(|()| Talk::new(stream));
+            let Ok(talk) = talk else { continue };
+            self.visits.push(Visit { talk, until: Instant::now() + PATIENCE, is_answered: false });
+        }
+        // Most have said what they want by the time they are let in.
+        let news = vec![true; self.visits.len()];
+        self.receive(&news);
+    }
+
+    /// Goes on with the visits that there is news of.
+    fn receive(&mut self, news: &[bool]) {
+        let visits = std::mem::take(&mut self.visits);
+        for (visit, has_news) in visits.into_iter().zip(news) {
+            let visit = if *has_news { self.hear(visit) } else { Some(visit) };
+            self.visits.extend(visit);
+        }
+    }
+
+    /// Does what a visitor wants, once that is known; `None` when the visit is over or a run is served from here on.
+    fn hear(&mut self, mut visit: Visit) -> Option<Visit> {
+        if !visit.is_answered {
+            let (kind, payload) = loop {
+                if let Some((kind, payload)) = visit.talk.inbox.next().ok()? {
+                    break (kind, payload.to_vec());
+                }
+                if !visit.talk.fill().ok()? {
+                    return Some(visit);
+                }
+            };
+            let answer = match kind {
+                Kind::Attach => {
+                    let key = <[u8; 16]>::try_from(payload.as_slice()).map(Key);
+                    if let Some((key, held)) = key.ok().and_then(|key| Some((key, self.take(key)?))) {
+                        let mut attendant = Attendant::new(visit.talk, held);
+                        let course = attendant.step(Events::NONE, &mut self.buffer);
+                        self.served.push(Serving { key, attendant, course });
+                        return None;
+                    }
+                    (Kind::Gone, vec![])
+                }
+                Kind::List => (Kind::Answer, serde_json::to_vec(&self.rows()).ok()?),
+                Kind::Close => {
+                    let hosts = serde_json::from_slice::<Vec<String>>(&payload).ok();
+                    (Kind::Answer, serde_json::to_vec(&self.close(hosts.as_deref())).ok()?)
+                }
+                _ => return None,
+            };
+            visit.talk.push(answer.0, &answer.1);
+            visit.is_answered = true;
+        }
+        (!visit.talk.flush().ok()?).then_some(visit)
+    }
+
+    /// Takes sessions back from runs that need them no longer.
+    fn release(&mut self) {
+        let is_over = |serving: &Serving| matches!(serving.course, Course::Clean | Course::Broken);
+        let over: Vec<Serving> = self.served.extract_if(.., |serving| is_over(serving)).collect();
+        for Serving { key, attendant, course } in over {
+            let Attendant { talk, mut held, .. } = attendant;
+            held.used = Instant::now();
+            self.give_back(key, (course == Course::Clean).then_some(held));
+            if talk.unsent() > 0 {
+                self.visits.push(Visit { talk, until: Instant::now() + PATIENCE, is_answered: true });
+            }
+        }
+    }
+
+    /// Ends what has lasted too long, and closes sessions whose host has hung up.
+    fn look_around(&mut self) {
+        self.visits.retain(|visit| !left(visit.until).is_zero());
+        for serving in &mut self.served {
+            serving.course = serving.attendant.look_for_life(&mut self.buffer);
+        }
+        self.release();
+        let (directory, socket) = (&self.directory, &self.socket);
+        self.slots.retain(|key, slot| {
             let ends = match slot {
                 Slot::Busy(_) => false,
                 Slot::Idle(held) => left(held.used + held.persist).is_zero() || held.wire.is_hung_up(Duration::ZERO),
             };
             if ends {
-                self.directory.withdraw(*key, &self.socket);
+                directory.withdraw(*key, socket);
             }
             !ends
         });
-        slots.is_empty() && self.queue().served == 0
-    }
-
-    /// Has a thread serve a run; those that have served one wait for the next.
-    fn serve(self: &Arc<Self>, stream: UnixStream) {
-        let mut queue = self.queue();
-        queue.streams.push_back(stream);
-        queue.served += 1;
-        if queue.idle >= queue.streams.len() {
-            self.queued.notify_one();
-            return;
-        }
-        drop(queue);
-        let shared = Arc::clone(self);
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            loop {
-                let stream = shared.next_stream();
-                let _ = shared.attend(&stream);
-                shared.queue().served -= 1;
-            }
-        });
-        if spawned.is_err() {
-            // A run that is hung up on connects by itself.
-            let mut queue = self.queue();
-            queue.served -= queue.streams.len();
-            queue.streams.clear();
-        }
-    }
-
-    fn next_stream(&self) -> UnixStream {
-        let mut queue = self.queue();
-        loop {
-            if let Some(stream) = queue.streams.pop_front() {
-                return stream;
-            }
-            queue.idle += 1;
-            queue = self.queued.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            queue.idle -= 1;
-        }
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn attend(&self, stream: &UnixStream) -> io::Result<()> {
-        if !is_of_this_user(stream) {
-            return Ok(());
-        }
-        stream.set_nonblocking(true)?;
-        let mut inbox = Inbox::default();
-        let until = Instant::now() + PATIENCE;
-        let (kind, payload) = loop {
-            if let Some((kind, payload)) = inbox.next()? {
-                break (kind, payload.to_vec());
-            }
-            // Most have said what they want by the time they are served.
-            match inbox.fill(stream)? {
-                Filled::Some => {}
-                Filled::Nothing if wait_readable(stream, left(until)) => {}
-                Filled::Nothing | Filled::HungUp => return Ok(()),
-            }
-        };
-        let answer = match kind {
-            Kind::Attach => {
-                let key = <[u8; 16]>::try_from(payload.as_slice()).map(Key);
-                let Some((key, mut held)) = key.ok().and_then(|key| Some((key, self.take(key)?))) else {
-                    return say(stream, Kind::Gone, &[]);
-                };
-                let is_clean = Attendant::new(stream, &mut inbox, &held.wire).serve();
-                held.used = Instant::now();
-                self.give_back(key, is_clean.then_some(held));
-                return Ok(());
-            }
-            Kind::List => self.rows(),
-            Kind::Close => self.close(serde_json::from_slice::<Vec<String>>(&payload).ok().as_deref()),
-            _ => return Ok(()),
-        };
-        say(stream, Kind::Answer, &serde_json::to_vec(&answer)?)
     }
 
     /// Takes a session for one run.
-    fn take(&self, key: Key) -> Option<Box<Held>> {
-        let mut slots = self.slots();
-        let slot = slots.get_mut(&key)?;
+    fn take(&mut self, key: Key) -> Option<Box<Held>> {
+        let slot = self.slots.get_mut(&key)?;
         let Slot::Idle(held) = &*slot else { return None };
         let busy = Slot::Busy(held.title.clone());
         match std::mem::replace(slot, busy) {
@@ -219,14 +242,13 @@ impl Shared {
     }
 
     /// Takes a session back, unless it broke or was told to close meanwhile.
-    fn give_back(&self, key: Key, held: Option<Box<Held>>) {
-        let mut slots = self.slots();
-        match (slots.contains_key(&key), held) {
+    fn give_back(&mut self, key: Key, held: Option<Box<Held>>) {
+        match (self.slots.contains_key(&key), held) {
             (true, Some(held)) => {
-                slots.insert(key, Slot::Idle(held));
+                self.slots.insert(key, Slot::Idle(held));
             }
             (true, None) => {
-                slots.remove(&key);
+                self.slots.remove(&key);
                 self.directory.withdraw(key, &self.socket);
             }
             (false, _) => {}
@@ -234,22 +256,33 @@ impl Shared {
     }
 
     fn rows(&self) -> Vec<SessionRow> {
-        self.slots().values().map(row).collect()
+        self.slots.values().map(row).collect()
     }
 
     /// Closes the sessions with `hosts`, or all; one in use is closed when its run hangs up.
-    fn close(&self, hosts: Option<&[String]>) -> Vec<SessionRow> {
+    fn close(&mut self, hosts: Option<&[String]>) -> Vec<SessionRow> {
+        let (directory, socket) = (&self.directory, &self.socket);
         let mut closed = vec![];
-        self.slots().retain(|key, slot| {
+        self.slots.retain(|key, slot| {
             let row = row(slot);
             let is_meant = hosts.is_none_or(|hosts| hosts.contains(&row.host));
             if is_meant {
-                self.directory.withdraw(*key, &self.socket);
+                directory.withdraw(*key, socket);
                 closed.push(row);
             }
             !is_meant
         });
         closed
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Before anything else: nobody should find the way here any more.
+        let _ = std::fs::remove_file(&self.socket);
+        for key in self.slots.keys() {
+            self.directory.withdraw(*key, &self.socket);
+        }
     }
 }
 
@@ -267,17 +300,4 @@ fn row(slot: &Slot) -> SessionRow {
         ends_in_seconds: ends_in,
         keeper: std::process::id(),
     }
-}
-
-fn say(stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
-    let mut outbox = Outbox::default();
-    outbox.push(kind, payload);
-    let until = Instant::now() + PATIENCE;
-    while !outbox.flush(stream)? {
-        let mut fds = [PollFd::new(stream, PollFlags::OUT)];
-        if poll(&mut fds, Some(&timespec(left(until))))? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-    Ok(())
 }

@@ -11,18 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, poll};
-
 use super::{
     super::link::{Bounds, Channel, Link},
     Directory, Key,
-    directory::wait_readable,
-    frame::{CHUNK, Filled, Inbox, Kind, Outbox},
+    frame::{CHUNK, Kind},
     left,
+    talk::Talk,
+    words::{end_from, keys_from},
 };
-use crate::transport::{
-    Cancel, End, Limits, Phase, Stream, TransportError, TransportErrorKind, cancel::CancelGuard, local::timespec,
-};
+use crate::transport::{Cancel, End, Limits, Phase, Stream, TransportError, TransportErrorKind, cancel::CancelGuard};
 
 /// How long a kept session may take to open a channel. It is given up after that, which costs nothing but this time: no
 /// command was sent.
@@ -35,59 +32,26 @@ const BACKLOG: usize = 4 * CHUNK;
 pub(in super::super) struct KeptLink {
     stream: Arc<UnixStream>,
     talk: RefCell<Talk>,
-}
-
-#[derive(Default)]
-struct Talk {
-    inbox: Inbox,
-    outbox: Outbox,
     /// Whether the channel that the keeper has opened is still unused.
-    has_channel: bool,
+    has_channel: RefCell<bool>,
 }
 
-/// The session of `key`, if a keeper holds it, it lives and `accepts` its host's key.
+/// The session of `key`, if a keeper holds it, it lives and `accepts` the keys of all hosts on the way, from the outermost in.
 pub(in super::super) fn attach(
     directory: &Directory,
     key: Key,
     limits: &Limits<'_>,
-    accepts: impl Fn(&[u8]) -> bool,
+    accepts: impl Fn(&[&[u8]]) -> bool,
 ) -> Option<KeptLink> {
     directory.check().ok()?;
-    let stream = Arc::new(directory.reach(key)?);
-    if !is_of_this_user(&stream) {
-        return None;
-    }
+    let mut talk = Talk::with_keeper_of(directory, key)?;
+    let stream = Arc::clone(&talk.stream);
     let waker = Arc::clone(&stream);
     let _guard = limits.cancel.on_abandon(move || cut(&waker));
-    let until = Instant::now() + PATIENCE.min(limits.left() / 4);
-    let mut talk = Talk { has_channel: true, ..Talk::default() };
-    talk.outbox.push(Kind::Attach, &key.0);
-    talk.outbox.flush(&stream).ok()?;
-    loop {
-        match talk.inbox.next().ok()? {
-            Some((Kind::Ready, blob)) if accepts(blob) => break,
-            Some(_) => return None,
-            None => {}
-        }
-        if !wait_readable(&stream, left(until)) || talk.inbox.fill(&stream).ok()? == Filled::HungUp {
-            return None;
-        }
-    }
-    Some(KeptLink { stream, talk: RefCell::new(talk) })
-}
-
-/// Whether the process behind `stream` belongs to this user (unix(7), `SO_PEERCRED`).
-pub(super) fn is_of_this_user(stream: &UnixStream) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        // The directory lets nobody else in.
-        let _ = stream;
-        true
-    }
+    talk.say(Kind::Attach, &key.0).ok()?;
+    let (kind, keys) = talk.hear(Instant::now() + PATIENCE.min(limits.left() / 4)).ok()?;
+    let is_ready = kind == Kind::Ready && accepts(&keys_from(&keys)?);
+    is_ready.then(|| KeptLink { stream, talk: RefCell::new(talk), has_channel: RefCell::new(true) })
 }
 
 fn cut(stream: &UnixStream) {
@@ -97,54 +61,27 @@ fn cut(stream: &UnixStream) {
 impl KeptLink {
     /// Waits until the socket can be read, writing meanwhile what there is to write.
     fn wait(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
-        let left = check(bounds)?;
-        let mut flags = PollFlags::IN;
-        let has_more = self.talk.borrow().outbox.len() > 0;
-        flags.set(PollFlags::OUT, has_more);
-        let mut fds = [PollFd::new(&*self.stream, flags)];
-        match poll(&mut fds, Some(&timespec(left.min(Duration::from_secs(3600))))) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(gone(bounds, &errno.into())),
-        }
-        let ready = fds[0].revents();
-        if has_more {
-            self.flush(bounds)?;
-        }
-        Ok(ready.intersects(PollFlags::IN | PollFlags::HUP))
-    }
-
-    fn flush(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
-        self.talk.borrow_mut().outbox.flush(&self.stream).map_err(|error| gone(bounds, &error))
+        let left = check(bounds)?.min(Duration::from_secs(3600));
+        let mut talk = self.talk.borrow_mut();
+        let writes = talk.unsent() > 0;
+        let waited = talk.wait(writes, left);
+        let flushed = if writes { talk.flush().map(|_| ()) } else { Ok(()) };
+        flushed.and(waited).map_err(|error| gone(bounds, &error))
     }
 
     fn send(&self, kind: Kind, payload: &[u8], bounds: &Bounds<'_>) -> Result<(), TransportError> {
-        self.talk.borrow_mut().outbox.push(kind, payload);
-        self.flush(bounds).map(|_| ())
-    }
-
-    /// Reads what the keeper has sent; false when that is nothing.
-    fn fill(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
-        match self.talk.borrow_mut().inbox.fill(&self.stream) {
-            Ok(Filled::Some) => Ok(true),
-            Ok(Filled::Nothing) => Ok(false),
-            Ok(Filled::HungUp) => Err(gone(bounds, &io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(gone(bounds, &error)),
-        }
+        self.talk.borrow_mut().say(kind, payload).map_err(|error| gone(bounds, &error))
     }
 
     /// Has the keeper open a further channel.
     fn open(&self, bounds: &Bounds<'_>) -> Result<(), TransportError> {
         self.send(Kind::Open, &[], bounds)?;
-        loop {
-            match self.talk.borrow_mut().inbox.next() {
-                Ok(Some((Kind::Ready, _))) => return Ok(()),
-                Ok(Some((Kind::Lost, why))) => return Err(lost(bounds, &String::from_utf8_lossy(why))),
-                Ok(Some(_)) | Err(_) => return Err(gone(bounds, &io::ErrorKind::InvalidData.into())),
-                Ok(None) => {}
-            }
-            while !self.fill(bounds)? {
-                self.wait(bounds)?;
-            }
+        let until = bounds.until.unwrap_or(bounds.limits.deadline);
+        match self.talk.borrow_mut().hear(until) {
+            Ok((Kind::Ready, _)) => Ok(()),
+            Ok((Kind::Lost, why)) => Err(lost(bounds, &String::from_utf8_lossy(&why))),
+            Ok(_) => Err(gone(bounds, &io::ErrorKind::InvalidData.into())),
+            Err(error) => Err(check(bounds).err().unwrap_or_else(|| gone(bounds, &error))),
         }
     }
 }
@@ -154,8 +91,7 @@ impl Link for KeptLink {
 
     fn start(&self, command: &str, limits: &Limits<'_>) -> Result<KeptChannel<'_>, TransportError> {
         let bounds = Bounds { limits, phase: Phase::Exec, until: Some(limits.deadline) };
-        let has_channel = std::mem::take(&mut self.talk.borrow_mut().has_channel);
-        if !has_channel {
+        if !self.has_channel.take() {
             self.open(&bounds)?;
         }
         self.send(Kind::Exec, command.as_bytes(), &bounds)?;
@@ -209,7 +145,7 @@ impl Channel for KeptChannel<'_> {
             if let Some(count) = taken.map_err(|error| gone(bounds, &error))? {
                 return Ok(Some(count));
             }
-            if self.look(bounds)? || !self.link.fill(bounds)? {
+            if self.look(bounds)? || !self.link.talk.borrow_mut().fill().map_err(|error| gone(bounds, &error))? {
                 return Ok(None);
             }
         }
@@ -217,12 +153,14 @@ impl Channel for KeptChannel<'_> {
     }
 
     fn write(&mut self, bytes: &[u8], bounds: &Bounds<'_>) -> Result<Option<usize>, TransportError> {
-        if self.link.talk.borrow().outbox.len() >= BACKLOG {
-            self.link.flush(bounds)?;
-            if self.link.talk.borrow().outbox.len() >= BACKLOG {
+        let mut talk = self.link.talk.borrow_mut();
+        if talk.unsent() >= BACKLOG {
+            talk.flush().map_err(|error| gone(bounds, &error))?;
+            if talk.unsent() >= BACKLOG {
                 return Ok(None);
             }
         }
+        drop(talk);
         let bytes = &bytes[..bytes.len().min(CHUNK)];
         self.link.send(Kind::Input, bytes, bounds)?;
         Ok(Some(bytes.len()))
@@ -283,35 +221,4 @@ fn lost(bounds: &Bounds<'_>, why: &str) -> TransportError {
         return TransportError::new(bounds.phase, TransportErrorKind::Cancelled);
     }
     TransportError::new(bounds.phase, TransportErrorKind::Lost(why.to_owned()))
-}
-
-/// How a command ended, as it stands in a frame: `e` and a code, `s` and a signal's name, or nothing.
-pub(super) fn end_to(end: &End) -> Vec<u8> {
-    match end {
-        End::Exit(code) => format!("e{code}").into_bytes(),
-        End::Signal(name) => format!("s{name}").into_bytes(),
-        End::Unsaid | End::Stopped => vec![],
-    }
-}
-
-/// The other way round.
-fn end_from(word: &[u8]) -> End {
-    let text = String::from_utf8_lossy(word);
-    match (text.strip_prefix('e').and_then(|code| code.parse().ok()), text.strip_prefix('s')) {
-        (Some(code), _) => End::Exit(code),
-        (_, Some(name)) => End::Signal(name.to_owned()),
-        _ => End::Unsaid,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_survives_its_way_through_a_frame() {
-        for end in [End::Exit(0), End::Exit(255), End::Signal("KILL".to_owned()), End::Unsaid] {
-            assert_eq!(end_from(&end_to(&end)), end);
-        }
-    }
 }

@@ -1,0 +1,69 @@
+//! What stands behind the headers of some frames, in both directions.
+//!
+//! Boundary: pure; bytes from a keeper are checked, as its program may be another version. Next: `frame` for the headers.
+
+use crate::transport::End;
+
+/// How a command ended: `e` and a code, `s` and a signal's name, or nothing.
+pub(super) fn end_to(end: &End) -> Vec<u8> {
+    match end {
+        End::Exit(code) => format!("e{code}").into_bytes(),
+        End::Signal(name) => format!("s{name}").into_bytes(),
+        End::Unsaid | End::Stopped => vec![],
+    }
+}
+
+/// The other way round.
+pub(super) fn end_from(word: &[u8]) -> End {
+    let text = String::from_utf8_lossy(word);
+    match (text.strip_prefix('e').and_then(|code| code.parse().ok()), text.strip_prefix('s')) {
+        (Some(code), _) => End::Exit(code),
+        (_, Some(name)) => End::Signal(name.to_owned()),
+        _ => End::Unsaid,
+    }
+}
+
+/// The keys that the hosts on the way have shown, from the outermost jump host in: each behind its length in 32 bits.
+pub(super) fn keys_to(keys: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(keys.iter().map(|key| key.len() + 4).sum());
+    for key in keys {
+        bytes.extend(u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(key);
+    }
+    bytes
+}
+
+/// The other way round; `None` when they are cut off.
+pub(super) fn keys_from(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut keys = vec![];
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (key, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        keys.push(key);
+        bytes = rest;
+    }
+    Some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_survives_its_way_through_a_frame() {
+        for end in [End::Exit(0), End::Exit(255), End::Signal("KILL".to_owned()), End::Unsaid] {
+            assert_eq!(end_from(&end_to(&end)), end);
+        }
+    }
+
+    #[test]
+    fn keys_survive_their_way_and_are_refused_when_cut_off() {
+        let keys = [b"outer".to_vec(), vec![], b"inner".to_vec()];
+        let bytes = keys_to(&keys);
+        assert_eq!(keys_from(&bytes), Some(keys.iter().map(Vec::as_slice).collect()));
+        assert_eq!(keys_from(&[]), Some(vec![]));
+        for end in [1, 4, 8, bytes.len() - 1] {
+            assert_eq!(keys_from(&bytes[..end]), None, "{end}");
+        }
+    }
+}
