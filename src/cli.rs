@@ -74,9 +74,9 @@ pub struct Global {
     /// No colour, as with NO_COLOR
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// How long a session is kept for the next run after its last use; 0 keeps and uses none [default: that of the host's entry,
-    /// else 60s]
-    #[arg(long, global = true, value_name = "TIME", env = "MCP_PERSIST", hide_env_values = true, value_parser = parse_duration)]
+    /// How long a session is kept for the next run after its last use; 0 keeps and uses none [default: $MCP_PERSIST, else that of
+    /// the host's entry, else 60s]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub persist: Option<Duration>,
     /// The same as --persist 0
     #[arg(long, global = true)]
@@ -87,9 +87,18 @@ pub struct Global {
 }
 
 impl Global {
-    /// How long sessions are kept, where the command line or the environment says so.
-    fn persist(&self) -> Option<Duration> {
-        if self.no_persist { Some(Duration::ZERO) } else { self.persist }
+    /// How long sessions are kept, where the command line or the environment says so. A variable that is empty says nothing.
+    fn persist(&self) -> Result<Option<Duration>, CommandError> {
+        if self.no_persist {
+            return Ok(Some(Duration::ZERO));
+        }
+        let variable = || std::env::var_os("MCP_PERSIST").filter(|value| !value.is_empty());
+        if self.persist.is_some() {
+            return Ok(self.persist);
+        }
+        let read = |value: std::ffi::OsString| parse_duration(&value.to_string_lossy());
+        let wrong = |why| CommandError::usage(format!("the environment variable MCP_PERSIST: {why}"));
+        variable().map(read).transpose().map_err(wrong)
     }
 }
 
@@ -136,8 +145,14 @@ pub fn main() -> ExitCode {
     };
     let format = if global.json { Format::Json } else { global.output };
     let interrupts = Arc::new(Interrupts::default());
-    let persist = global.persist();
-    let keeps = command.keeps_sessions() && persist != Some(Duration::ZERO);
+    let persist = match global.persist() {
+        Ok(persist) => persist,
+        Err(error) => {
+            Ui::new(format, global.quiet, global.verbose, global.no_color).error(&error);
+            return ExitCode::from(error.exit.code());
+        }
+    };
+    let keeps = command.keeps_sessions() && !global.dry_run && persist != Some(Duration::ZERO);
     // Before anything else, while there is one thread.
     let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
     let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);

@@ -102,7 +102,7 @@ impl Command {
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),
             Self::Hosts(args) => hosts::run(app, ui, args),
-            Self::Sessions(args) => sessions::run(ui, args),
+            Self::Sessions(args) => Ok(sessions::run(app, ui, &args)),
             Self::Check(args) => check::run(app, ui, args),
             Self::Init(args) => init::run(app, ui, args),
             Self::Doctor(args) => doctor::run(app, ui, args),

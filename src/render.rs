@@ -25,7 +25,7 @@ mod words;
 
 pub use exec::{ExecPrinter, Gathered};
 pub use history::when;
-pub use interrupt::interrupted;
+pub use interrupt::{interrupted, killed};
 pub use log::LogPrinter;
 pub use progress::{Progress, suspended};
 pub use trust::trust_question;

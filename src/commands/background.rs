@@ -26,7 +26,7 @@ use signal_hook::low_level::pipe;
 
 use super::interrupts::{Interrupts, caught};
 use crate::{
-    render::flush,
+    render::{flush, killed},
     transport::ssh::kept::{Directory, Keep, Keeper, Pool},
 };
 
@@ -57,9 +57,7 @@ impl Background {
             }
             fork::Fork::Child => drop(near),
         }
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
-        let directory = Directory::of_user(runtime.as_deref());
-        let keep = Keep { directory, persist, pool: Arc::new(Pool::default()) };
+        let keep = Keep { directory: Directory::of_process(), persist, pool: Arc::new(Pool::default()) };
         let background = Self { front: far, is_alone: Arc::default(), inherited, keep };
         background.watch_front(Arc::clone(interrupts)).ok()?;
         Some(background)
@@ -171,6 +169,13 @@ fn code_of(pid: i32) -> i32 {
         }
     });
     let Some((_, status)) = ended else { return 1 };
-    // A signal's number past 128, as a shell has it.
-    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(1)
+    if let Some(signal) = status.terminating_signal() {
+        // The others are how a run is asked to end, and whoever asked knows.
+        if !caught().contains(&signal) {
+            killed(signal);
+        }
+        // A signal's number past 128, as a shell has it.
+        return 128 + signal;
+    }
+    status.exit_status().unwrap_or(1)
 }

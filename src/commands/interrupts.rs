@@ -2,14 +2,20 @@
 //!
 //! Boundary: counts and one switch; what the switch ends is the transport's. Next: `background` for the second process.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::{render::interrupted, transport::Cancel};
+
+/// Signals that follow each other faster were meant once: timeout(1) sends one to its child and one to the whole group.
+const BURST: Duration = Duration::from_millis(100);
 
 /// What the first Ctrl-C does to work that runs; a second one always ends it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +36,28 @@ pub struct Interrupts {
 #[derive(Default)]
 struct Counts {
     /// Heard by this process.
-    own: usize,
+    own: Heard,
     /// Heard by the front. A terminal tells both, so the larger number is how often it was meant.
-    front: usize,
+    front: Heard,
     done: usize,
     switch: Option<(Arc<Cancel>, Interrupt)>,
+}
+
+/// What one process has heard.
+#[derive(Default)]
+struct Heard {
+    times: usize,
+    /// When one last counted.
+    counted: Option<Instant>,
+}
+
+impl Heard {
+    fn hear(&mut self, now: Instant) {
+        if self.counted.is_none_or(|counted| now.saturating_duration_since(counted) >= BURST) {
+            self.times += 1;
+            self.counted = Some(now);
+        }
+    }
 }
 
 /// The signals that end a run; SIGHUP is not among them under `nohup`, which has it ignored.
@@ -56,7 +79,7 @@ impl Interrupts {
         let interrupts = Arc::clone(self);
         let _ = std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(move || {
             for _ in signals.forever() {
-                interrupts.heard(|counts| counts.own += 1);
+                interrupts.heard(|counts| &mut counts.own, Instant::now());
             }
         });
     }
@@ -68,7 +91,7 @@ impl Interrupts {
             let signal = if signal == signal_hook::consts::SIGINT { Signal::INT } else { Signal::TERM };
             let _ = kill_process(getpid(), signal);
         }
-        self.heard(|counts| counts.front += 1);
+        self.heard(|counts| &mut counts.front, Instant::now());
     }
 
     /// Has the next signal end the process: the run is over.
@@ -76,13 +99,13 @@ impl Interrupts {
         self.ends_at_once.store(true, Ordering::SeqCst);
     }
 
-    fn heard(&self, count: impl Fn(&mut Counts)) {
+    fn heard(&self, by: impl Fn(&mut Counts) -> &mut Heard, now: Instant) {
         if self.ends_at_once.load(Ordering::SeqCst) {
             std::process::exit(0);
         }
         let mut counts = self.counts();
-        count(&mut counts);
-        while counts.done < counts.own.max(counts.front) {
+        by(&mut counts).hear(now);
+        while counts.done < counts.own.times.max(counts.front.times) {
             counts.done += 1;
             let Some((cancel, interrupt)) = &counts.switch else { return };
             match (interrupt, counts.done) {
@@ -113,10 +136,24 @@ mod tests {
     #[test]
     fn what_both_processes_hear_counts_once() {
         let (interrupts, cancel) = interrupts(Interrupt::Drains);
-        interrupts.heard(|counts| counts.own += 1);
-        interrupts.heard(|counts| counts.front += 1);
+        let begin = Instant::now();
+        interrupts.heard(|counts| &mut counts.own, begin);
+        interrupts.heard(|counts| &mut counts.front, begin + 5 * BURST);
         assert!(cancel.is_draining() && !cancel.is_abandoned());
-        interrupts.heard(|counts| counts.front += 1);
+        interrupts.heard(|counts| &mut counts.front, begin + 10 * BURST);
+        assert!(cancel.is_abandoned());
+    }
+
+    #[test]
+    fn a_burst_of_signals_counts_once() {
+        let (interrupts, cancel) = interrupts(Interrupt::Drains);
+        let begin = Instant::now();
+        for step in 0..10 {
+            interrupts.heard(|counts| &mut counts.own, begin + step * BURST / 20);
+            interrupts.heard(|counts| &mut counts.front, begin + step * BURST / 20);
+        }
+        assert!(cancel.is_draining() && !cancel.is_abandoned());
+        interrupts.heard(|counts| &mut counts.own, begin + BURST);
         assert!(cancel.is_abandoned());
     }
 

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
+use super::App;
 use crate::{
-    error::{CommandError, Exit},
-    operations::sessions,
+    error::Exit,
+    operations::sessions::{self, Sessions},
     render::Ui,
 };
 
@@ -28,32 +29,36 @@ enum Verb {
 
 /// Close kept sessions; one that a run uses ends with that run
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp sessions close edge-1 edge-2\n  mcp sessions close --all")]
+#[command(after_help = "Examples:\n  mcp sessions close edge-1 'web-*'\n  mcp sessions close --all")]
+#[command(group = clap::ArgGroup::new("which").required(true))]
 struct CloseArgs {
-    /// Hosts, by the name that `mcp sessions list` shows
-    #[arg(value_name = "HOST", required_unless_present = "all", conflicts_with = "all")]
+    /// Hosts, by the name that `mcp sessions list` shows; `*` and `?` stand for any
+    #[arg(value_name = "HOST", group = "which")]
     hosts: Vec<String>,
     /// Close every one
-    #[arg(long)]
+    #[arg(long, group = "which")]
     all: bool,
 }
 
-pub(super) fn run(ui: &mut Ui, args: SessionsArgs) -> Result<Exit, CommandError> {
-    let troubles = match args.verb {
+pub(super) fn run(app: &App, ui: &mut Ui, args: &SessionsArgs) -> Exit {
+    let Sessions { troubles, missing, .. } = match &args.verb {
         Verb::List => {
-            let (rows, troubles) = sessions::list();
-            ui.sessions(&rows);
-            troubles
+            let sessions = sessions::list();
+            ui.sessions(&sessions.rows);
+            sessions
         }
-        Verb::Close(CloseArgs { hosts, all }) => {
-            let (rows, troubles) = sessions::close((!all).then_some(&hosts));
-            ui.closed_sessions(&rows);
-            for host in hosts.iter().filter(|host| rows.iter().all(|row| row.host != **host)) {
-                ui.note(&format!("no session is kept with {host}"));
-            }
-            troubles
+        Verb::Close(CloseArgs { hosts, .. }) if app.global.dry_run => {
+            let sessions = sessions::select(hosts);
+            ui.sessions(&sessions.rows);
+            sessions
+        }
+        Verb::Close(CloseArgs { hosts, .. }) => {
+            let sessions = sessions::close(hosts);
+            ui.closed_sessions(&sessions.rows);
+            sessions
         }
     };
+    missing.iter().for_each(|host| ui.note(&format!("no session is kept with {host}")));
     troubles.iter().for_each(|trouble| ui.warn(trouble));
-    Ok(Exit::Ok)
+    if troubles.is_empty() { Exit::Ok } else { Exit::Failed }
 }

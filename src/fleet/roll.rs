@@ -105,6 +105,7 @@ impl Fleet<'_> {
                 outcomes[index] = Some(outcome);
             }
         }
+        drop(workers);
         (self.listener)(Event::End);
         let outcomes: Vec<HostOutcome<T>> = outcomes
             .into_iter()

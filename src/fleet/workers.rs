@@ -5,7 +5,8 @@
 //! Each of rayon's workers gets one job, which takes one number after the other from a common place. Work that is split and stolen
 //! (`par_iter`) suits many short pieces: with few long ones, every worker that looks for more reads the queues of all the others
 //! dozens of times before it sleeps, and is woken for each piece somebody else takes. For the same reason the workers begin only when
-//! their jobs lie before them, and those who are done look around among a few only.
+//! their jobs lie before them, those who are done look around among a few only, and nobody begins to look around before all are
+//! done: each would hand its processor over dozens of times before it sleeps, in the middle of what the others do.
 
 use std::{
     io,
@@ -26,6 +27,7 @@ const CREW: usize = 8;
 /// The workers of a run; none of their own where one host at a time is all there is to do.
 pub(super) struct Workers {
     crews: Vec<ThreadPool>,
+    size: usize,
     gate: Gate,
 }
 
@@ -33,8 +35,9 @@ impl Workers {
     /// As many as `most`; no thread is made for one.
     pub(super) fn new(most: usize) -> io::Result<Self> {
         // Its gate is opened as well when a thread cannot be made: those that were would wait for ever.
-        let mut workers = Self { crews: Vec::new(), gate: Gate::default() };
-        let mut left = if most > 1 { most } else { 0 };
+        let size = if most > 1 { most } else { 0 };
+        let mut workers = Self { crews: Vec::new(), size, gate: Gate::default() };
+        let mut left = size;
         while left > 0 {
             let size = left.min(CREW);
             workers.crews.push(workers.crew(size)?);
@@ -61,7 +64,9 @@ impl Workers {
             return items.iter().map(|item| one(*item)).collect();
         }
         let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
+        let end = End { busy: AtomicUsize::new(self.size), gate: Gate::default() };
         let job = || {
+            let _waits = Departure(&end);
             while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let outcome = one(*item);
                 done.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
@@ -99,6 +104,25 @@ impl Gate {
     }
 }
 
+/// Where workers that find no more to do wait for the others.
+struct End {
+    busy: AtomicUsize,
+    gate: Gate,
+}
+
+/// A worker's way there, which it takes as well when it panics: the others would wait for ever.
+struct Departure<'a>(&'a End);
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if self.0.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.gate.open();
+        } else {
+            self.0.gate.0.wait();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -127,6 +151,15 @@ mod tests {
         // Would never end with fewer.
         let items: Vec<usize> = (0..20).collect();
         assert_eq!(workers.each(&items, |_| together.wait().is_leader()).len(), 20);
+    }
+
+    #[test]
+    fn a_worker_that_panics_holds_nobody_up() {
+        let workers = Workers::new(4).unwrap();
+        let items: Vec<usize> = (0..20).collect();
+        let panics = std::panic::AssertUnwindSafe(|| workers.each(&items, |item| assert!(item != 7, "on purpose")));
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert_eq!(workers.each(&items, |item| item).len(), 20);
     }
 
     #[test]

@@ -2,23 +2,52 @@
 //!
 //! Boundary: asks this user's keepers on this machine, no host. Next: `transport::ssh::kept`.
 
-use std::path::PathBuf;
-
-use crate::transport::ssh::kept::{self, Directory};
+use crate::{
+    domain::glob,
+    transport::ssh::kept::{self, Directory},
+};
 pub use crate::transport::ssh::kept::{SessionRow, SessionState};
 
-fn directory() -> Directory {
-    Directory::of_user(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())
+/// Kept sessions, and why that may not be all.
+#[derive(Debug)]
+pub struct Sessions {
+    /// By host.
+    pub rows: Vec<SessionRow>,
+    /// Keepers that do not answer, or a directory that is not used.
+    pub troubles: Vec<String>,
+    /// Names and patterns that no session is kept for.
+    pub missing: Vec<String>,
 }
 
-/// All kept sessions of this user, by host, and what is wrong with keepers that do not answer.
+/// All kept sessions of this user.
 #[must_use]
-pub fn list() -> (Vec<SessionRow>, Vec<String>) {
-    kept::list(&directory())
+pub fn list() -> Sessions {
+    let (rows, troubles) = kept::list(&Directory::of_process());
+    Sessions { rows, troubles, missing: vec![] }
 }
 
-/// Closes the sessions with `hosts`, or all of them; what is said is as for [`list`].
+/// Those with the hosts that one of `patterns` (`*` and `?`) means; all without any.
 #[must_use]
-pub fn close(hosts: Option<&Vec<String>>) -> (Vec<SessionRow>, Vec<String>) {
-    kept::close(&directory(), hosts.map(Vec::as_slice))
+pub fn select(patterns: &[String]) -> Sessions {
+    let mut sessions = list();
+    let is_met = |pattern: &String| sessions.rows.iter().any(|row| glob(pattern, &row.host));
+    sessions.missing = patterns.iter().filter(|pattern| !is_met(pattern)).cloned().collect();
+    sessions.rows.retain(|row| patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, &row.host)));
+    sessions
+}
+
+/// Closes what [`select`] finds, and gives that.
+#[must_use]
+pub fn close(patterns: &[String]) -> Sessions {
+    let directory = Directory::of_process();
+    if patterns.is_empty() {
+        let (rows, troubles) = kept::close(&directory, None);
+        return Sessions { rows, troubles, missing: vec![] };
+    }
+    let found = select(patterns);
+    let mut hosts: Vec<String> = found.rows.into_iter().map(|row| row.host).collect();
+    hosts.dedup();
+    // Who has not answered above does not now, and says so again.
+    let (rows, troubles) = kept::close(&directory, Some(&hosts));
+    Sessions { rows, troubles, missing: found.missing }
 }

@@ -82,6 +82,83 @@ fn a_second_run_logs_in_nowhere_and_says_the_same() {
 }
 
 #[test]
+fn sessions_are_closed_by_pattern_and_only_shown_in_a_dry_run() {
+    let fleet = Keeping::start();
+    fleet.mcp(&["exec", "h-000[1:3]", "--", "true"]).code(0);
+    let names = |arguments: &[&str]| fleet.mcp(arguments).code(0).out.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(names(&["sessions", "close", "--dry-run", "x*", "*-0001", "-o", "name"]), ["h-0001"]);
+    assert_eq!(names(&["sessions", "list", "-o", "name"]).len(), 3, "nothing was closed");
+    fleet.mcp(&["sessions", "close", "h-000?", "x*"]).code(0).err("3 sessions closed").err("no session is kept with x*");
+    fleet.mcp(&["sessions", "close"]).code(2).err("--all");
+}
+
+#[test]
+fn a_keeper_that_cannot_be_asked_is_named_and_nothing_is_claimed_closed() {
+    let fleet = Keeping::start();
+    fleet.mcp(&["exec", "h-0001", "--", "true"]).code(0);
+    let keeper = fleet.mcp(&["sessions", "list", "-o", "json"]).json()[0]["keeper"].to_string();
+    kill("-STOP", &keeper);
+    for arguments in [&["sessions", "close", "--all"][..], &["sessions", "close", "h-0001"], &["sessions", "list"]] {
+        fleet.mcp(arguments).code(1).err(&format!("process {keeper}")).err("cannot be asked");
+    }
+    kill("-CONT", &keeper);
+    fleet.mcp(&["sessions", "close", "--all"]).code(0);
+}
+
+#[test]
+fn a_directory_that_others_could_enter_is_said_to_be_the_reason() {
+    use std::os::unix::fs::PermissionsExt;
+    let fleet = Keeping::start();
+    fs::create_dir(fleet.runtime.join("mcp")).unwrap();
+    fs::set_permissions(fleet.runtime.join("mcp"), fs::Permissions::from_mode(0o755)).unwrap();
+    fleet.mcp(&["exec", "h-0001", "--", "true"]).code(0);
+    fleet.mcp(&["sessions", "list"]).code(1).err("is not used: not this user's alone");
+}
+
+#[test]
+fn the_variable_means_nothing_when_empty_and_is_named_when_wrong() {
+    let fleet = Keeping::start();
+    let run = |persist: &str| crate::said::run(fleet.command(persist, &["exec", "h-0001", "--", "true"]));
+    run("").code(0);
+    assert!(fleet.is_kept());
+    run("soon").code(2).err("MCP_PERSIST");
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_was_meant_once() {
+    let fleet = Keeping::start();
+    let (go, story) = (fleet.fleet.sshd.path("go"), fleet.fleet.sshd.path("story"));
+    let command = format!("while ! test -e {}; do sleep 0.1; done; echo finished", go.display());
+    // It tells its child and the whole group, so that the run hears it three times.
+    let told = fleet.command("60", &["exec", "h-0001", "--", &command]);
+    let mut timeout = Command::new("timeout");
+    timeout.arg("1").arg(told.get_program()).args(told.get_args()).current_dir(told.get_current_dir().unwrap());
+    timeout.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("SSH_AUTH_SOCK");
+    timeout.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(fs::File::create(&story).unwrap());
+    let child = timeout.spawn().unwrap();
+    wait_until("it was heard", || fs::read_to_string(&story).unwrap().contains("interrupted"));
+    fs::write(&go, "").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("finished"), "{}", fs::read_to_string(&story).unwrap());
+    assert_eq!(output.status.code(), Some(124));
+}
+
+#[test]
+fn a_worker_that_is_killed_is_told_of() {
+    let fleet = Keeping::start();
+    let mark = unique();
+    let mut command = fleet.command("60", &["exec", "h-0001", "--", &format!("sleep {mark}")]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the command runs", || is_running(&mark));
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    kill("-KILL", fs::read_to_string(children).unwrap().trim());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(137));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("killed by signal 9 (SIGKILL)"), "{said}");
+}
+
+#[test]
 fn no_session_is_left_or_used_where_that_is_turned_off() {
     let fleet = Keeping::start();
     fleet.mcp(&["exec", "h-0001", "--no-persist", "--", "true"]).code(0);
@@ -169,7 +246,11 @@ fn signals_to_the_run_end_it_whichever_process_hears_them() {
         kill(signal, &child.id().to_string());
         wait_until("the first was heard", || fs::read_to_string(&story).unwrap().contains("interrupt"));
         assert!(is_running(&mark), "{signal}");
-        kill(signal, &child.id().to_string());
+        // One that comes at once would count as the same.
+        wait_until("the second was heard", || {
+            kill(signal, &child.id().to_string());
+            child.try_wait().unwrap().is_some()
+        });
         assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
         wait_until("the command is gone", || !is_running(&mark));
         if !warm {

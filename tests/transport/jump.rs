@@ -16,7 +16,7 @@ use mcp::{
 use crate::sshd::{AMPLE, Sshd, connect, connector, exec, host, kill, known_line, refusal, script};
 
 /// `endpoint` behind these, the outermost first.
-fn behind(endpoint: SshEndpoint, jumps: &[&Sshd]) -> SshEndpoint {
+pub(crate) fn behind(endpoint: SshEndpoint, jumps: &[&Sshd]) -> SshEndpoint {
     let jump = |(at, sshd): (usize, &&Sshd)| {
         let name = format!("jump-{}", at + 1);
         Arc::new(JumpHost { name, endpoint: sshd.endpoint(), connect_timeout: AMPLE })

@@ -19,7 +19,10 @@ use mcp::{
     },
 };
 
-use crate::sshd::{AMPLE, Sshd, connect, exec, host, kill, refusal, script, wait_until};
+use crate::{
+    jump::behind,
+    sshd::{AMPLE, Sshd, connect, exec, host, kill, refusal, script, wait_until},
+};
 
 /// A place for keepers, and runs that use it.
 struct Place {
@@ -61,6 +64,15 @@ impl Place {
     }
 }
 
+/// A host with which a session is kept.
+fn keeping() -> (Sshd, Place, std::thread::JoinHandle<()>) {
+    let sshd = Sshd::start();
+    let place = Place::new(&sshd);
+    place.again(sshd.endpoint());
+    let keeper = place.end();
+    (sshd, place, keeper)
+}
+
 fn remote_pid(remote: &mut dyn Remote) -> String {
     String::from_utf8(exec(remote, "echo $PPID").stdout).unwrap().trim().to_owned()
 }
@@ -79,10 +91,7 @@ fn many_runs_one_after_the_other_share_one_login() {
 
 #[test]
 fn a_session_serves_one_run_at_a_time_and_the_other_connects() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let _keeper = place.end();
+    let (sshd, place, _keeper) = keeping();
     let first = place.run();
     let mut held = connect(&first, sshd.endpoint()).unwrap();
     assert_eq!(place.again(sshd.endpoint()), (0, 1));
@@ -95,10 +104,7 @@ fn a_session_serves_one_run_at_a_time_and_the_other_connects() {
 
 #[test]
 fn only_a_run_that_would_have_made_the_same_session_gets_it() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let _keeper = place.end();
+    let (sshd, place, _keeper) = keeping();
     let other_key = sshd.authorize("other", "ed25519", "");
     let others = [
         SshEndpoint { identity_files: vec![other_key], ..sshd.endpoint() },
@@ -112,10 +118,7 @@ fn only_a_run_that_would_have_made_the_same_session_gets_it() {
 
 #[test]
 fn a_key_that_was_revoked_meanwhile_is_refused() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let _keeper = place.end();
+    let (sshd, place, _keeper) = keeping();
     let known = fs::read_to_string(sshd.path("known_hosts")).unwrap();
     fs::write(sshd.path("known_hosts"), format!("{known}@revoked {known}")).unwrap();
     let error = refusal(&place.run(), sshd.endpoint());
@@ -123,6 +126,45 @@ fn a_key_that_was_revoked_meanwhile_is_refused() {
     fs::write(sshd.path("known_hosts"), "").unwrap();
     let error = refusal(&place.run(), sshd.endpoint());
     assert!(matches!(*error.kind, TransportErrorKind::HostKeyUnknown { .. }), "{error:?}");
+}
+
+#[test]
+fn a_jump_host_whose_key_was_revoked_meanwhile_is_refused_as_well() {
+    let (jumps, target) = ([Sshd::start(), Sshd::start()], Sshd::start());
+    let place = Place::new(&target);
+    let endpoint = behind(target.endpoint(), &[&jumps[0], &jumps[1]]);
+    place.again(endpoint.clone());
+    let _keeper = place.end();
+    assert_eq!(place.again(endpoint.clone()), (1, 0));
+    for jump in &jumps {
+        let known = fs::read_to_string(jump.path("known_hosts")).unwrap();
+        fs::write(jump.path("known_hosts"), format!("{known}@revoked {known}")).unwrap();
+        let error = refusal(&place.run(), endpoint.clone());
+        let TransportErrorKind::Jump { cause, .. } = &*error.kind else { panic!("{error:?}") };
+        assert!(matches!(*cause.kind, TransportErrorKind::HostKeyRevoked { .. }), "{error:?}");
+        fs::write(jump.path("known_hosts"), known).unwrap();
+    }
+    assert_eq!(place.again(endpoint), (1, 0));
+}
+
+#[test]
+fn of_runs_at_the_same_time_one_leaves_its_session() {
+    let sshd = Sshd::start();
+    let (place, other) = (Place::new(&sshd), Place::new(&sshd));
+    place.again(sshd.endpoint());
+    other.again(sshd.endpoint());
+    let keeper = place.end();
+    // Both keepers are this process, so the second would listen where the first does.
+    let theirs = place.keep.directory.path().join("k-1");
+    fs::rename(place.keep.directory.path().join(format!("k-{}", std::process::id())), &theirs).unwrap();
+    let link = place.files().into_iter().find(|path| path.is_symlink()).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("k-1", &link).unwrap();
+    assert!(Keeper::new(&other.keep.directory, &other.keep.pool).unwrap().is_none());
+    wait_until("the second session is closed", || sshd.log().contains("Disconnected from user"));
+    assert_eq!(place.again(sshd.endpoint()), (1, 0));
+    assert_eq!(kept::close(&place.keep.directory, None).0.len(), 1);
+    keeper.join().unwrap();
 }
 
 #[test]
@@ -161,10 +203,7 @@ fn a_keeper_that_does_not_answer_or_is_gone_is_passed_by() {
 
 #[test]
 fn a_run_that_dies_in_the_middle_of_a_command_takes_the_session_with_it() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let keeper = place.end();
+    let (sshd, place, keeper) = keeping();
     let run = place.run();
     let mut remote = connect(&run, sshd.endpoint()).unwrap();
     let cancel = Cancel::new();
@@ -191,10 +230,7 @@ fn a_session_ends_by_itself_when_nobody_uses_it_and_leaves_no_file() {
 
 #[test]
 fn closing_sessions_ends_those_and_their_keeper() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let keeper = place.end();
+    let (_sshd, place, keeper) = keeping();
     assert_eq!(kept::close(&place.keep.directory, Some(&["other".to_owned()])).0, []);
     let (closed, troubles) = kept::close(&place.keep.directory, Some(&["target".to_owned()]));
     assert_eq!((closed.len(), &*closed[0].host, troubles.len()), (1, "target", 0));
@@ -204,10 +240,7 @@ fn closing_sessions_ends_those_and_their_keeper() {
 
 #[test]
 fn a_session_that_is_told_to_close_while_it_is_used_ends_with_its_run() {
-    let sshd = Sshd::start();
-    let place = Place::new(&sshd);
-    place.again(sshd.endpoint());
-    let keeper = place.end();
+    let (sshd, place, keeper) = keeping();
     let run = place.run();
     let mut remote = connect(&run, sshd.endpoint()).unwrap();
     let (closed, troubles) = kept::close(&place.keep.directory, None);

@@ -164,6 +164,7 @@ impl Attendant {
         if let Trouble::Lost(why) = trouble {
             self.talk.push(Kind::Lost, why.as_bytes());
         }
+        let _ = self.talk.flush();
         Course::Broken
     }
 
@@ -172,7 +173,6 @@ impl Attendant {
         loop {
             let stage = std::mem::replace(&mut self.stage, Stage::Free);
             let next = self.advance(stage, run, host, buffer);
-            self.talk.flush()?;
             // What the poll has said was for the stage that it was asked for.
             (run, host) = (run & PollFlags::HUP, PollFlags::empty());
             match next? {
@@ -182,10 +182,13 @@ impl Attendant {
                 }
                 Next::Waits(stage) => {
                     self.stage = stage;
+                    // All at once: the run is woken by each piece.
+                    self.talk.flush()?;
                     return Ok(Course::Goes);
                 }
                 Next::Pauses(stage) => {
                     self.stage = stage;
+                    self.talk.flush()?;
                     return Ok(Course::Pauses);
                 }
                 Next::Over => return Ok(Course::Clean),

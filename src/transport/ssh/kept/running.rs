@@ -95,7 +95,9 @@ impl Running {
             if self.channel.eof() || !self.round(talk, wire, buffer)? {
                 return Ok(false);
             }
-            talk.flush()?;
+            if talk.unsent() >= CHUNK {
+                talk.flush()?;
+            }
         }
         Ok(true)
     }
