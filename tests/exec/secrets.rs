@@ -21,6 +21,8 @@ const PASSPHRASE: &str = "Wm4tQz8Lr2Xc7Vn5Kp9Jd3Hs6Gf1BbYk0PwTe5Ru8Io2Ax6Sy9Dq4F
 /// So many bytes of a secret are one too many.
 const PART: usize = 16;
 
+const PAGE: usize = 4096;
+
 /// A key of the fleet's directory that all hosts take, and what is secret about it.
 struct Key {
     name: &'static str,
@@ -85,7 +87,7 @@ fn parts(name: &str, secret: &[u8]) -> Vec<(String, Vec<u8>)> {
     secret.chunks_exact(PART).map(|part| (name.to_owned(), part.to_vec())).collect()
 }
 
-/// All memory of a process that can be written to.
+/// All memory of a process that can be written to, but for pages that are empty.
 fn memory(pid: u64) -> Vec<(String, Vec<u8>)> {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -96,7 +98,8 @@ fn memory(pid: u64) -> Vec<(String, Vec<u8>)> {
         let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
         memory.read_exact_at(&mut bytes, start).unwrap();
-        found.push((line.to_owned(), bytes));
+        let used = bytes.chunks(PAGE).filter(|page| *page != [0; PAGE]);
+        found.push((line.to_owned(), used.collect::<Vec<_>>().concat()));
     }
     found
 }
@@ -107,7 +110,7 @@ fn found(memory: &[(String, Vec<u8>)], secrets: &[(String, Vec<u8>)]) -> Vec<Str
     for (name, part) in secrets {
         let finder = memmem::Finder::new(part);
         for (line, bytes) in memory {
-            found.extend(finder.find_iter(bytes).map(|at| format!("{name} at {at:#x} of {line}")));
+            found.extend(finder.find_iter(bytes).map(|at| format!("{name} in used page {} of {line}", at / PAGE)));
         }
     }
     found
