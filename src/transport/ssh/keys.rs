@@ -164,7 +164,6 @@ impl KeyRing {
             }
             file.open("").ok_or_else(|| UNUSABLE.to_owned())
         } else if text.contains("ENCRYPTED") {
-            // OpenSSL asks on the terminal by itself unless it is given a passphrase.
             self.ask(path, |passphrase| pem::encrypted(&text, passphrase))
         } else if text.contains("PRIVATE KEY-----") {
             pem::plain(&text).ok_or_else(|| UNUSABLE.to_owned())
@@ -223,3 +222,6 @@ fn public_blob(line: &str) -> Option<Vec<u8>> {
     let blob = base64::decode_block(words.next()?).ok()?;
     (super::known_hosts::key_type_of(&blob) == Some(key_type)).then_some(blob)
 }
+
+#[cfg(test)]
+mod tests;

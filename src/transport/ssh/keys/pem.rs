@@ -42,7 +42,7 @@ fn label(text: &str) -> Option<&str> {
 pub(super) fn plain(text: &str) -> Option<SigningKey> {
     let label = label(text)?;
     let own = body(text, label).and_then(|bytes| der::private_key(label, &bytes));
-    own.or_else(|| SigningKey::new(PKey::private_key_from_pem(text.as_bytes()).ok()?).ok())
+    own.or_else(|| by_openssl(text, ""))
 }
 
 /// A key that takes one; `None` when it makes no sense, as with a wrong passphrase.
@@ -56,5 +56,10 @@ pub(super) fn encrypted(text: &str, passphrase: &str) -> Option<SigningKey> {
     } else if let Some(scheme) = inside(text, label).and_then(Legacy::parse) {
         return der::private_key(label, &scheme.decrypt(passphrase, &bytes)?);
     }
+    by_openssl(text, passphrase)
+}
+
+fn by_openssl(text: &str, passphrase: &str) -> Option<SigningKey> {
+    // Without a passphrase at all it would ask for one on the terminal by itself.
     SigningKey::new(PKey::private_key_from_pem_passphrase(text.as_bytes(), passphrase.as_bytes()).ok()?).ok()
 }
