@@ -19,6 +19,8 @@ mod rolling;
 mod run;
 #[path = "support/said.rs"]
 mod said;
+#[path = "exec/secrets.rs"]
+mod secrets;
 #[path = "exec/sessions.rs"]
 mod sessions;
 #[allow(dead_code, reason = "another test binary uses the rest")]

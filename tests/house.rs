@@ -176,6 +176,22 @@ fn bytes_meet_ssh_in_one_place() {
 }
 
 #[test]
+fn unsafe_code_stays_in_one_small_file_and_says_why_it_is_sound() {
+    let place = "transport/ssh/signing/callback.rs";
+    for needle in ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "(unsafe_code", "(unsafe("] {
+        only_in(needle, &[place]);
+    }
+    let (_, text) = sources().into_iter().find(|(path, _)| path.ends_with(place)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() < 150, "{place} is to stay small");
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("unsafe {")) {
+        let before = lines[..number].iter().rev().take_while(|line| line.trim_start().starts_with("//"));
+        let reason = before.into_iter().any(|line| line.contains("// SAFETY: "));
+        assert!(reason, "{place}:{}: no reason stands before {line:?}", number + 1);
+    }
+}
+
+#[test]
 fn yaml_stays_behind_config() {
     for needle in ["serde_yaml::", "yaml_edit::", "saphyr_parser::"] {
         only_in(needle, &["config.rs", "config"]);

@@ -21,7 +21,7 @@ use crate::{
     error::CommandError,
     fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
     operations::{Context, registered},
-    render::{Ui, suspended},
+    render::{Ui, ask_secret, suspended},
     transport::{
         Cancel, Connectors,
         local::LocalConnector,
@@ -200,7 +200,7 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
 fn ask(prompt: &str) -> Option<Zeroizing<String>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    suspended(|| rpassword::prompt_password(prompt)).ok().map(Zeroizing::new)
+    suspended(|| ask_secret(prompt)).ok()
 }
 
 fn ssh_options(ask_pass: bool) -> SshOptions {

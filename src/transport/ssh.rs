@@ -2,7 +2,7 @@
 //!
 //! Boundary: one session per connect; what it runs is the caller's. libssh2 stays inside this module.
 //! The road: `kept` (a session of an earlier run) or else `gate` → `dial` (DNS, TCP) or `jump` → `wire` (key exchange) →
-//! `host_key` → `auth` with `keys`; then `exec` with `command`, over a `link`.
+//! `host_key` → `auth` with `keys` and `signing`; then `exec` with `command`, over a `link`.
 
 mod agent_relay;
 mod algorithms;
@@ -23,6 +23,7 @@ mod known_hosts;
 mod known_index;
 mod known_lines;
 mod link;
+mod signing;
 mod socket;
 mod wire;
 

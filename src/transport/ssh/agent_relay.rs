@@ -136,7 +136,7 @@ fn sign_request(request: &[u8], added: &[Added]) -> Vec<u8> {
 }
 
 /// The algorithm in what is signed to log in (RFC 4252, section 7): session, message, user, service, method, true, algorithm.
-fn algorithm(data: &[u8]) -> Option<&[u8]> {
+pub(super) fn algorithm(data: &[u8]) -> Option<&[u8]> {
     let mut fields = Fields(data);
     let _session = fields.string()?;
     fields.0 = fields.0.strip_prefix(&[USERAUTH_REQUEST])?;
@@ -145,7 +145,8 @@ fn algorithm(data: &[u8]) -> Option<&[u8]> {
     fields.string()
 }
 
-fn string(bytes: &[u8]) -> Vec<u8> {
+/// `bytes` as a string of the protocol (RFC 4251, section 5).
+pub(super) fn string(bytes: &[u8]) -> Vec<u8> {
     // What is written here was read with a length of 32 bits, or is shorter than any message.
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes(), bytes].concat()

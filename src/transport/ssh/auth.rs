@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::{
     PasswordPrompt,
     keys::{KeyRing, UserCertificate},
+    signing::callback::log_in,
     target,
     wire::{Wire, offload},
 };
@@ -117,35 +118,22 @@ impl<'a> Login<'a> {
         let opened = self.credentials.ring.open(path);
         // The time a person takes to type is not the host's.
         self.limits.deadline += before.elapsed();
-        let identity = match opened {
-            Ok(identity) => identity,
+        let key = match opened {
+            Ok(key) => key,
             Err(reason) => {
                 self.tried.push(format!("{what} ({reason})"));
                 return Ok(Answer::Refused);
             }
         };
         let user = &self.endpoint.user;
-        let own = self.credentials.ring.certificate_beside(path);
-        let public = self.credentials.ring.public(path);
-        for certificate in certificates {
-            // Some key files do not tell their public half: then the file beside it is the one.
-            let is_of_key = match &public {
-                Some(public) => certificate.key == *public,
-                None => own.as_ref().is_some_and(|own| own.blob == certificate.blob),
-            };
-            if !is_of_key {
-                continue;
-            }
-            let offer = |session: &ssh2::Session| {
-                session.userauth_pubkey_memory(user, Some(&certificate.line), &identity.private, None)
-            };
+        let sign = |data: &[u8]| key.sign(data);
+        for certificate in certificates.iter().filter(|certificate| certificate.key == key.public) {
+            let offer = |session: &ssh2::Session| log_in(session, user, &certificate.blob, &sign);
             if self.attempt(&certificate.name(), offer)? == Answer::Accepted {
                 return Ok(Answer::Accepted);
             }
         }
-        self.attempt(&what, |session| {
-            session.userauth_pubkey_memory(user, identity.public.as_deref(), &identity.private, None)
-        })
+        self.attempt(&what, |session| log_in(session, user, &key.public, &sign))
     }
 
     fn password(&mut self) -> Result<Answer, TransportError> {

@@ -1,7 +1,12 @@
 //! The private keys of a run: each file is read once and decrypted once, whatever the number of hosts.
 //!
-//! Boundary: files, formats and passphrases; nothing is sent from here. What is kept is wiped when the run ends.
-//! Next: `auth` offers the keys to hosts.
+//! Boundary: files and passphrases; nothing is sent from here. What is read is wiped when it has become a key, and keys when the run ends.
+//! Next: `openssh` and `pem` read the formats, `auth` offers the keys to hosts.
+
+mod decryption;
+mod der;
+mod openssh;
+mod pem;
 
 use std::{
     collections::HashMap,
@@ -13,16 +18,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use openssl::{
-    base64,
-    bn::{BigNum, BigNumContext},
-    pkey::PKey,
-    rsa::Rsa,
-};
-use ssh_key::{LineEnding, PrivateKey};
+use openssl::base64;
 use zeroize::Zeroizing;
 
-use super::{Counts, PassphrasePrompt, certificate::Certificate, with_suffix};
+use self::openssh::OpensshFile;
+use super::{Counts, PassphrasePrompt, certificate::Certificate, signing::SigningKey, with_suffix};
 
 /// OpenSSH's default identities (ssh_config(5), `IdentityFile`) as far as they are supported, best first.
 const DEFAULTS: [&str; 3] = [".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"];
@@ -33,21 +33,11 @@ const FILE_LIMIT: u64 = 64 * 1024;
 /// How often a passphrase is asked for, as in OpenSSH (ssh_config(5), `NumberOfPasswordPrompts`).
 const TRIES: u32 = 3;
 
-/// A private key, ready to be used.
-pub(super) struct Identity {
-    /// `type base64`, when it is known without the private key.
-    pub(super) public: Option<String>,
-    /// The private key without a passphrase.
-    pub(super) private: Zeroizing<String>,
-}
-
 /// A user's certificate, from a file.
 pub(super) struct UserCertificate {
     /// The file.
     pub(super) path: PathBuf,
-    /// `type base64`.
-    pub(super) line: String,
-    /// The same as it travels in the protocol.
+    /// As it travels in the protocol.
     pub(super) blob: Vec<u8>,
     /// The plain key that it is for.
     pub(super) key: Vec<u8>,
@@ -79,7 +69,7 @@ pub(super) struct KeyRing {
 #[derive(Default)]
 struct KeyFile {
     public: OnceLock<Option<Vec<u8>>>,
-    opened: OnceLock<Result<Arc<Identity>, String>>,
+    opened: OnceLock<Result<Arc<SigningKey>, String>>,
 }
 
 impl KeyRing {
@@ -142,9 +132,8 @@ impl KeyRing {
                 let beside = read(&with_suffix(path, ".pub")).ok().and_then(|line| public_blob(&line));
                 beside.or_else(|| {
                     let text = read(path).ok()?;
-                    let private = PrivateKey::from_openssh(&*text).ok();
                     // Where an agent holds the key, the file itself may be the public half.
-                    private.and_then(|key| key.public_key().to_bytes().ok()).or_else(|| public_blob(&text))
+                    OpensshFile::parse(&text).map(|file| file.public).ok().or_else(|| public_blob(&text))
                 })
             })
             .clone()
@@ -154,7 +143,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// Why the file is skipped, in a few words for the list of what was tried.
-    pub(super) fn open(&self, path: &Path) -> Result<Arc<Identity>, String> {
+    pub(super) fn open(&self, path: &Path) -> Result<Arc<SigningKey>, String> {
         // Workers that need the same key wait here while the first one asks for its passphrase.
         self.file(path).opened.get_or_init(|| self.load(path).map(Arc::new)).clone()
     }
@@ -164,33 +153,23 @@ impl KeyRing {
         Arc::clone(files.entry(path.to_owned()).or_default())
     }
 
-    fn load(&self, path: &Path) -> Result<Identity, String> {
+    fn load(&self, path: &Path) -> Result<SigningKey, String> {
         check_permissions(path)?;
         let text = read(path).map_err(|error| error.to_string())?;
-        let private = if text.contains("BEGIN OPENSSH PRIVATE KEY") {
-            let key = PrivateKey::from_openssh(&*text).map_err(|error| format!("not a usable private key: {error}"))?;
-            if key.is_encrypted() {
-                self.ask(path, |passphrase| {
-                    let key = key.decrypt(passphrase).ok()?;
-                    rsa_pem(&key).or_else(|| key.to_openssh(LineEnding::LF).ok())
-                })?
-            } else {
-                rsa_pem(&key).unwrap_or(text)
+        const UNUSABLE: &str = "not a usable private key";
+        if text.contains(openssh::LABEL) {
+            let file = OpensshFile::parse(&text).map_err(|reason| format!("{UNUSABLE}: {reason}"))?;
+            if file.is_encrypted() {
+                return self.ask(path, |passphrase| file.open(passphrase));
             }
+            file.open("").ok_or_else(|| UNUSABLE.to_owned())
         } else if text.contains("ENCRYPTED") {
-            // OpenSSL asks on the terminal by itself unless it is given a passphrase.
-            self.ask(path, |passphrase| {
-                let key = PKey::private_key_from_pem_passphrase(text.as_bytes(), passphrase.as_bytes()).ok()?;
-                let pem = Zeroizing::new(key.private_key_to_pem_pkcs8().ok()?);
-                str::from_utf8(&pem).ok().map(|pem| Zeroizing::new(pem.to_owned()))
-            })?
+            self.ask(path, |passphrase| pem::encrypted(&text, passphrase))
         } else if text.contains("PRIVATE KEY-----") {
-            text
+            pem::plain(&text).ok_or_else(|| UNUSABLE.to_owned())
         } else {
-            return Err("not a private key".to_owned());
-        };
-        let public = self.public(path).and_then(|blob| public_line(&blob));
-        Ok(Identity { public, private })
+            Err("not a private key".to_owned())
+        }
     }
 
     fn ask<T>(&self, path: &Path, mut decrypt: impl FnMut(&str) -> Option<T>) -> Result<T, String> {
@@ -215,34 +194,7 @@ fn load_certificate(path: &Path) -> Result<UserCertificate, String> {
         return Err("not a certificate of a user".to_owned());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Ok(UserCertificate {
-        path: path.to_owned(),
-        line: public_line(&blob).ok_or("not a certificate")?,
-        expired: certificate.expired(now),
-        key: certificate.key,
-        blob,
-    })
-}
-
-/// An RSA key as PKCS#1 (RFC 8017, appendix A.1.2), which holds what OpenSSH's own format leaves out: the exponents for each prime.
-/// libssh2 does not work them out, and signs four times as slowly without; it reads the key anew for every host. `None` for other keys.
-fn rsa_pem(key: &PrivateKey) -> Option<Zeroizing<String>> {
-    let pair = key.key_data().rsa()?;
-    let number = |of: &ssh_key::Mpint| BigNum::from_slice(of.as_positive_bytes()?).ok();
-    let (d, p, q) = (number(&pair.private.d)?, number(&pair.private.p)?, number(&pair.private.q)?);
-    let mut context = BigNumContext::new_secure().ok()?;
-    let mut exponent = |prime: &BigNum| {
-        let (mut less, mut exponent) = (BigNum::new_secure().ok()?, BigNum::new_secure().ok()?);
-        less.checked_sub(prime, &*BigNum::from_u32(1).ok()?).ok()?;
-        exponent.nnmod(&d, &less, &mut context).ok()?;
-        less.clear();
-        Some(exponent)
-    };
-    let (of_p, of_q) = (exponent(&p)?, exponent(&q)?);
-    let (n, e, inverse) = (number(&pair.public.n)?, number(&pair.public.e)?, number(&pair.private.iqmp)?);
-    let pem = Rsa::from_private_components(n, e, d, p, q, of_p, of_q, inverse).ok()?.private_key_to_pem().ok()?;
-    let pem = Zeroizing::new(pem);
-    str::from_utf8(&pem).ok().map(|pem| Zeroizing::new(pem.to_owned()))
+    Ok(UserCertificate { path: path.to_owned(), expired: certificate.expired(now), key: certificate.key, blob })
 }
 
 /// A key that others can read is refused, as OpenSSH does: it may no longer be a secret.
@@ -271,37 +223,5 @@ fn public_blob(line: &str) -> Option<Vec<u8>> {
     (super::known_hosts::key_type_of(&blob) == Some(key_type)).then_some(blob)
 }
 
-fn public_line(blob: &[u8]) -> Option<String> {
-    Some(format!("{} {}", super::known_hosts::key_type_of(blob)?, base64::encode_block(blob)))
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-    use openssl::bn::BigNumRef;
-    use ssh_key::{
-        Algorithm, Mpint,
-        private::{KeypairData, RsaKeypair, RsaPrivateKey},
-        public::RsaPublicKey,
-        rand_core::OsRng,
-    };
-
-    use super::*;
-
-    #[test]
-    fn an_rsa_key_is_handed_over_whole_and_sound() {
-        let made = Rsa::generate(2048).unwrap();
-        let number = |of: &BigNumRef| Mpint::from_positive_bytes(&of.to_vec()).unwrap();
-        let (p, q) = (number(made.p().unwrap()), number(made.q().unwrap()));
-        let private = RsaPrivateKey { d: number(made.d()), iqmp: number(made.iqmp().unwrap()), p, q };
-        let pair = RsaKeypair { public: RsaPublicKey { e: number(made.e()), n: number(made.n()) }, private };
-        let pem = rsa_pem(&PrivateKey::new(KeypairData::Rsa(pair), "").unwrap()).unwrap();
-        let key = Rsa::private_key_from_pem(pem.as_bytes()).unwrap();
-        assert!(key.check_key().unwrap(), "the exponents are those of the primes");
-        assert_eq!(key.dmp1().unwrap(), made.dmp1().unwrap());
-        assert_eq!((key.n(), key.dmq1().unwrap()), (made.n(), made.dmq1().unwrap()));
-        let other = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).unwrap();
-        assert!(rsa_pem(&other).is_none());
-    }
-}
+mod tests;
