@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +24,13 @@ IMAGE = "bench:1"
 class Engines:
     """As many engines as asked for, ended with this object or with the bench, however that ends."""
 
-    def __init__(self, directory: Path, count: int) -> None:
+    def __init__(self, directory: Path, count: int, launcher: Sequence[str] = ()) -> None:
         self.directory = directory
         self.count = count
         self.delay = directory.parent / "delay"
         self.set_delay(0)
         say(f"starting {count} docker engines")
-        rig = [str(ROOT / "tests/rig/rig.sh"), "up", "--dir", str(directory), "--hosts", str(count), "--machines", str(count), "--tie"]
+        rig = [*launcher, str(ROOT / "tests/rig/rig.sh"), "up", "--dir", str(directory), "--hosts", str(count), "--machines", str(count), "--tie"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RIG_")}
         # The rig lives as long as the writing end of this pipe.
         reading, self.tie = os.pipe()

@@ -38,7 +38,7 @@ ACCEPTANCE: list[tuple[str, list[int], set[str] | None]] = [
     ("list", [50, 200], {"mcp"}),
     ("trips", [1], None),
     ("throughput", [1], None),
-    ("restart", [50], {"mcp", "parallel-ssh", "ssh"}),
+    ("restart", [50], {"mcp", "parallel-ssh", "ssh", "floor"}),
 ]
 
 

@@ -71,9 +71,14 @@ class Cgroup:
         return ["/bin/sh", "-c", 'echo 0 >"$0" && exec "$@"', str(self.path / "cgroup.procs")]
 
     def usage(self) -> float:
-        if self.version == 1:
-            return int((self.path / "cpuacct.usage").read_text()) / 1e9
-        return int((self.path / "cpu.stat").read_text().split()[1]) / 1e6
+        return self.used(self.path, self.version)
+
+    @staticmethod
+    def used(path: Path, version: int) -> float:
+        """Seconds of CPU of any cgroup and those below it."""
+        if version == 1:
+            return int((path / "cpuacct.usage").read_text()) / 1e9
+        return int((path / "cpu.stat").read_text().split()[1]) / 1e6
 
     def processes(self) -> list[int]:
         return [int(word) for word in (self.path / "cgroup.procs").read_text().split()]

@@ -20,6 +20,7 @@ from peers import Tool, all_tools
 from peers.mcp import Abilities
 from processes import BenchError, check, say
 from sessions import Log
+from share import Share
 
 CONTAINERS_ON_AN_ENGINE = 50
 PREFIX = "mcp-bench-"
@@ -48,6 +49,7 @@ class Bench:
         self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
         self.engines: Engines | None = None
         self.sshd: Sshd | None = None
+        self.share = Share()
         self.keys = Keys(self.directory / "keys")
         self.engine_count = engines or 1
         self.made = 0
@@ -58,9 +60,12 @@ class Bench:
         """What `close` ends."""
         check(["ip", "link", "set", "lo", "up"])
         if self.wants_engines:
-            self.engines = Engines(self.directory / "rig", self.engine_count)
+            group = self.share.engines
+            self.engines = Engines(self.directory / "rig", self.engine_count, group.launcher() if group else ())
+            self.share.of_rig(self.directory / "rig")
             self.engines.populate()
-        self.sshd = Sshd(self.directory / "sshd", self.keys, self.engines.sockets if self.engines else [])
+        group = self.share.sshd
+        self.sshd = Sshd(self.directory / "sshd", self.keys, self.engines.sockets if self.engines else [], group.launcher() if group else None)
         self.log = Log(self.sshd.log)
 
     def hosts(self, count: int) -> list[Host]:
@@ -113,6 +118,7 @@ class Bench:
         self.keys.close()
         if self.engines:
             self.engines.close()
+        self.share.close()
         if os.environ.get("BENCH_KEEP"):
             say(f"kept: {self.directory}")
         else:

@@ -6,7 +6,7 @@ parallelism, with host keys checked where it can. Next: base.py has the words, o
 
 from __future__ import annotations
 
-from peers import ansible, clustershell, fabric, mcp, openssh, parallel_ssh, pssh, pyinfra
+from peers import ansible, clustershell, fabric, floor, mcp, openssh, parallel_ssh, pssh, pyinfra
 from peers.base import Job, Run, Tool
 
 __all__ = ["Job", "Run", "Tool", "all_tools"]
@@ -23,4 +23,5 @@ def all_tools(programs: mcp.Abilities) -> list[Tool]:
         *pssh.tools(),
         *clustershell.tools(),
         *ansible.tools(),
+        *floor.tools(),
     ]

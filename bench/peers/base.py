@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Job:
     home: Path  # empty but for what the tool itself writes
     forks: int
     container: Callable[[str], str] | None = None  # the string that makes a container
+    sockets: Sequence[Path] = ()  # of the engines
 
     def file(self, name: str, text: str) -> Path:
         """A file of the tool's own, written anew."""

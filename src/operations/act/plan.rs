@@ -19,7 +19,8 @@ use crate::{
     transport::script::{Script, SectionId},
 };
 
-/// Most containers of one host that are worked on at once: each takes a docker command line of its own on the host.
+/// Most containers of one host that are worked on at once: each takes a docker command line of its own on the host. The host's cores do
+/// not bound it further: what ends slowly is waited for, not computed, and also what ends at once goes faster so on two cores.
 const AT_ONCE: usize = 10;
 
 /// Log lines shown of a container that did not stay up.
