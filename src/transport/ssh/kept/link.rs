@@ -180,7 +180,9 @@ impl Channel for KeptChannel<'_> {
     }
 
     fn wait(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
-        self.link.wait(bounds)
+        // What came for one stream may have been read while the other was asked, and the keeper has nothing more to say.
+        let is_there = !matches!(self.link.talk.borrow_mut().inbox.peek(), Ok(None));
+        if is_there { check(bounds).map(|_| true) } else { self.link.wait(bounds) }
     }
 
     fn check(&self, bounds: &Bounds<'_>) -> Result<(), TransportError> {
@@ -221,4 +223,35 @@ fn lost(bounds: &Bounds<'_>, why: &str) -> TransportError {
         return TransportError::new(bounds.phase, TransportErrorKind::Cancelled);
     }
     TransportError::new(bounds.phase, TransportErrorKind::Lost(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn nothing_is_waited_for_that_has_come_while_the_other_stream_was_read() {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let talk = Talk::new(near).unwrap();
+        let link = KeptLink { stream: Arc::clone(&talk.stream), talk: RefCell::new(talk), has_channel: RefCell::new(true) };
+        let cancel = Cancel::new();
+        let limits = Limits::new(Duration::from_secs(60), &cancel, &|_| {});
+        let bounds = Bounds { limits: &limits, phase: Phase::Exec, until: Some(limits.deadline) };
+        let mut channel = link.start("true", &limits).unwrap();
+        let mut buffer = [0; 100];
+        assert_eq!(channel.read(Stream::Stdout, &mut buffer, &bounds).unwrap(), None);
+        let mut keeper = Talk::new(far).unwrap();
+        keeper.push(Kind::Output, b"out");
+        keeper.push(Kind::ErrorOutput, b"err");
+        keeper.push(Kind::End, b"e0");
+        assert!(keeper.flush().unwrap());
+        assert_eq!(channel.read(Stream::Stderr, &mut buffer, &bounds).unwrap(), None, "it stands behind the other");
+        assert!(channel.wait(&bounds).unwrap());
+        assert_eq!(channel.read(Stream::Stdout, &mut buffer, &bounds).unwrap(), Some(3));
+        assert_eq!(channel.read(Stream::Stderr, &mut buffer, &bounds).unwrap(), Some(3));
+        assert_eq!(channel.read(Stream::Stdout, &mut buffer, &bounds).unwrap(), None);
+        assert_eq!((channel.is_at_end(), channel.end()), (true, End::Exit(0)));
+    }
 }
