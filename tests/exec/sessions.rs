@@ -1,6 +1,7 @@
 //! Sessions that one run leaves for the next, through the binary: a run in two processes is like a run in one.
 
 use std::{
+    cell::RefCell,
     fs,
     io::Read,
     os::unix::process::ExitStatusExt,
@@ -240,18 +241,19 @@ fn signals_to_the_run_end_it_whichever_process_hears_them() {
         let story = fleet.fleet.sshd.path("story");
         let mut run = fleet.command("60", &["exec", "h-0001", "--", &command]);
         run.stdout(Stdio::null()).stderr(fs::File::create(&story).unwrap());
-        let mut child = run.spawn().unwrap();
+        let child = RefCell::new(run.spawn().unwrap());
+        let pid = child.borrow().id().to_string();
         wait_until("the command runs", || is_running(&mark));
         // The first lets what runs finish, and says so; the second does not.
-        kill(signal, &child.id().to_string());
+        kill(signal, &pid);
         wait_until("the first was heard", || fs::read_to_string(&story).unwrap().contains("interrupt"));
         assert!(is_running(&mark), "{signal}");
         // One that comes at once would count as the same.
         wait_until("the second was heard", || {
-            kill(signal, &child.id().to_string());
-            child.try_wait().unwrap().is_some()
+            kill(signal, &pid);
+            child.borrow_mut().try_wait().unwrap().is_some()
         });
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(child.borrow_mut().wait().unwrap().code(), Some(130), "{signal}");
         wait_until("the command is gone", || !is_running(&mark));
         if !warm {
             fleet.mcp(&["exec", "h-0001", "--", "true"]).code(0);
