@@ -2,11 +2,11 @@
 //!
 //! Boundary: asks this user's keepers on this machine, no host. Next: `transport::ssh::kept`.
 
+pub use crate::transport::ssh::kept::{SessionRow, SessionState};
 use crate::{
     domain::glob,
     transport::ssh::kept::{self, Directory},
 };
-pub use crate::transport::ssh::kept::{SessionRow, SessionState};
 
 /// Kept sessions, and why that may not be all.
 #[derive(Debug)]

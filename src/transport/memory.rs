@@ -41,16 +41,26 @@ struct State {
     left: usize,
     /// How many hold more than [`SMALL`], will give it back and do not wait.
     active: usize,
+    waiting: usize,
 }
 
 impl Budget {
     /// Room for `bytes`, the last `reserve` of them for one at a time.
     pub(super) const fn new(bytes: usize, reserve: usize) -> Self {
-        Self { reserve, state: Mutex::new(State { left: bytes, active: 0 }), changed: Condvar::new() }
+        Self { reserve, state: Mutex::new(State { left: bytes, active: 0, waiting: 0 }), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives something back, and tells those that wait for it.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     #[cfg(test)]
@@ -99,7 +109,9 @@ impl Claim {
                 return false;
             }
             state.active -= 1;
+            state.waiting += 1;
             state = self.budget.changed.wait_timeout(state, GLANCE).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
             state.active += 1;
         }
     }
@@ -108,15 +120,13 @@ impl Claim {
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(bytes);
         self.bytes -= less;
-        self.budget.state().left += less;
-        self.budget.changed.notify_all();
+        self.budget.change(|state| state.left += less);
     }
 
     /// Nobody need wait for this one.
     fn keep(&mut self) {
         if std::mem::take(&mut self.is_active) {
-            self.budget.state().active -= 1;
-            self.budget.changed.notify_all();
+            self.budget.change(|state| state.active -= 1);
         }
     }
 }

@@ -175,23 +175,24 @@ impl Script {
     /// Runs `codes` side by side, at most `at_once` at a time, and goes on when all have ended. Of each standard
     /// error the first 1500 characters are kept.
     pub fn side_by_side(&mut self, codes: &[String], at_once: usize) -> Vec<SectionId> {
-        let mut ids = Vec::with_capacity(codes.len());
-        for batch in codes.chunks(at_once.max(1)) {
-            for code in batch {
-                let id = self.next();
-                let n = id.0;
+        let ids: Vec<SectionId> = codes.iter().map(|_| self.next()).collect();
+        let at_once = at_once.max(1);
+        // Lanes, so that nobody waits for the slowest of those that began together.
+        for lane in 0..at_once.min(codes.len()) {
+            self.body.push_str("{ ");
+            for (code, SectionId(n)) in codes.iter().zip(&ids).skip(lane).step_by(at_once) {
                 // The inner capture takes stderr, the outer one stdout (by way of descriptor 3) and then the rest of the block.
                 // bash's printf writes line by line; dd gathers the block into one write (POSIX dd, `obs=`).
                 let _ = writeln!(
                     self.body,
-                    "{{ mcp_o=$( {{ mcp_e=$( {{ {code}\n}} 2>&1 1>&3 3>&- </dev/null ); mcp_r=$?; }} 3>&1\n\
+                    "mcp_o=$( {{ mcp_e=$( {{ {code}\n}} 2>&1 1>&3 3>&- </dev/null ); mcp_r=$?; }} 3>&1\n\
                      printf '\\n%s {n} stderr\\n%.{SIDE_BY_SIDE_LIMIT}s\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_e\" \"$mcp_m\" \"$mcp_r\" )\n\
-                     printf '\\n%s {n} begin\\n%s\\n' \"$mcp_m\" \"$mcp_o\" | dd obs=8192 2>/dev/null; }} &"
+                     printf '\\n%s {n} begin\\n%s\\n' \"$mcp_m\" \"$mcp_o\" | dd obs=8192 2>/dev/null"
                 );
-                ids.push(id);
             }
-            self.body.push_str("wait\n");
+            self.body.push_str("} &\n");
         }
+        self.body.push_str("wait\n");
         ids
     }
 
@@ -375,6 +376,27 @@ mod tests {
                 assert_eq!(section.stdout_text().lines().count(), 50, "{shell:?}");
             }
             assert_eq!(sections.get(after).unwrap().stdout, b"after\n");
+        }
+    }
+
+    #[test]
+    fn a_slow_command_holds_up_nothing_but_its_own_lane() {
+        for shell in shells() {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("there");
+            let waits = format!(
+                "n=0; while ! test -e {0} && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; test -e {0}",
+                file.display()
+            );
+            let mut script = Script::new();
+            let codes = [waits, "true".to_owned(), "true".to_owned(), format!("touch {}", file.display())];
+            let ids = script.side_by_side(&codes, 2);
+            let sections = run(&shell, &script);
+            assert_eq!(
+                ids.iter().map(|id| sections.get(*id).unwrap().exit).collect::<Vec<_>>(),
+                [Some(0); 4],
+                "{shell:?}"
+            );
         }
     }
 

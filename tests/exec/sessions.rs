@@ -89,7 +89,11 @@ fn sessions_are_closed_by_pattern_and_only_shown_in_a_dry_run() {
     let names = |arguments: &[&str]| fleet.mcp(arguments).code(0).out.lines().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(names(&["sessions", "close", "--dry-run", "x*", "*-0001", "-o", "name"]), ["h-0001"]);
     assert_eq!(names(&["sessions", "list", "-o", "name"]).len(), 3, "nothing was closed");
-    fleet.mcp(&["sessions", "close", "h-000?", "x*"]).code(0).err("3 sessions closed").err("no session is kept with x*");
+    fleet
+        .mcp(&["sessions", "close", "h-000?", "x*"])
+        .code(0)
+        .err("3 sessions closed")
+        .err("no session is kept with x*");
     fleet.mcp(&["sessions", "close"]).code(2).err("--all");
 }
 

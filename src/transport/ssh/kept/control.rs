@@ -90,7 +90,9 @@ fn no_answer(keeper: &Path, error: &io::Error) -> String {
         io::ErrorKind::WouldBlock => "it is stopped or busy, and others wait for it already".to_owned(),
         _ => error.to_string(),
     };
-    format!("process {process}, which keeps sessions, cannot be asked: {why}; `kill {process}` ends it with its sessions")
+    format!(
+        "process {process}, which keeps sessions, cannot be asked: {why}; `kill {process}` ends it with its sessions"
+    )
 }
 
 fn ask(keeper: &Path, kind: Kind, payload: &[u8]) -> io::Result<Vec<SessionRow>> {

@@ -235,7 +235,8 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let talk = Talk::new(near).unwrap();
-        let link = KeptLink { stream: Arc::clone(&talk.stream), talk: RefCell::new(talk), has_channel: RefCell::new(true) };
+        let link =
+            KeptLink { stream: Arc::clone(&talk.stream), talk: RefCell::new(talk), has_channel: RefCell::new(true) };
         let cancel = Cancel::new();
         let limits = Limits::new(Duration::from_secs(60), &cancel, &|_| {});
         let bounds = Bounds { limits: &limits, phase: Phase::Exec, until: Some(limits.deadline) };
