@@ -198,6 +198,14 @@ pub struct Output {
     pub room: Room,
 }
 
+impl Output {
+    /// All of what a script said, held outside the room that hosts share.
+    #[must_use]
+    pub fn whole(stdout: Vec<u8>, stderr: Vec<u8>, end: End) -> Self {
+        Self { stdout, stderr, truncated: false, end, room: Room::default() }
+    }
+}
+
 /// How a script ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {

@@ -86,17 +86,14 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         host.push(only.name.to_string());
     }
     let completed = register::complete(Server {
-        name: name.clone(),
-        command: args.command,
-        host,
         port: args.fields.port,
         description: args.fields.description,
         tags: args.fields.tags,
         priority: args.fields.priority.unwrap_or(0),
-        enabled: true,
         stop: args.fields.stop,
         logs: args.fields.logs,
         stats: args.fields.stats,
+        ..Server::new(name.clone(), args.command, host)
     })?;
     if app.global.dry_run {
         ui.note(&format!("would register {name}: {}", completed.server.command));

@@ -30,3 +30,23 @@ pub struct Server {
     /// Registered `docker stats …` string; derived from the container's name when absent.
     pub stats: Option<String>,
 }
+
+impl Server {
+    /// A server with defaults for everything else: enabled, at priority 0.
+    #[must_use]
+    pub fn new(name: ServerName, command: impl Into<String>, host: Vec<String>) -> Self {
+        Self {
+            name,
+            command: command.into(),
+            host,
+            port: None,
+            description: None,
+            tags: vec![],
+            priority: 0,
+            enabled: true,
+            stop: None,
+            logs: None,
+            stats: None,
+        }
+    }
+}

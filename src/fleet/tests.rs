@@ -9,7 +9,7 @@ use std::sync::{
 use super::*;
 use crate::{
     domain::Connection,
-    transport::{End, Limits, Output, Remote, Room, ShellScript, Stream, TransportErrorKind, script::Script},
+    transport::{End, Limits, Output, Remote, ShellScript, Stream, TransportErrorKind, script::Script},
 };
 
 fn host(name: &str) -> Host {
@@ -50,13 +50,7 @@ impl Remote for FakeRemote {
         Ok(End::Exit(0))
     }
     fn exec(&mut self, _: &ShellScript, _: &Limits<'_>) -> Result<Output, TransportError> {
-        Ok(Output {
-            stdout: b"fish: unknown".to_vec(),
-            stderr: vec![],
-            truncated: false,
-            end: End::Exit(127),
-            room: Room::default(),
-        })
+        Ok(Output::whole(b"fish: unknown".to_vec(), vec![], End::Exit(127)))
     }
     fn stream(
         &mut self,

@@ -12,11 +12,11 @@ use super::{
     Trouble, TroubleKind,
     exec::report::ExecOutcome,
     recorder::{Recorder, seconds, word},
-    run::milliseconds,
+    run::options_of,
 };
 use crate::{
     config::{
-        journal::{Again, Begin, Done, End, RunId, RunOptions, Target, Targets, is_ok},
+        journal::{Again, Begin, Done, End, RunId, Target, Targets, is_ok},
         store::{Workspace, origin::Origin},
     },
     domain::{Host, HostName},
@@ -137,15 +137,7 @@ impl<'a> HostRun<'a> {
         let lacks = matches!(again, Again::Lacks(_));
         let targets = Targets::Hosts(hosts.iter().map(|host| host.name.clone()).collect());
         let begin = Begin {
-            options: RunOptions {
-                serial: rolling.serial.as_ref().map(ToString::to_string),
-                max_fail: rolling.max_fail.map(|limit| limit.to_string()),
-                fail_fast: rolling.fail_fast,
-                wait_ms: milliseconds(rolling.wait),
-                forks: order.forks,
-                timeout_ms: order.timeout.map(milliseconds),
-                ..RunOptions::default()
-            },
+            options: options_of(&rolling, order.forks, order.timeout),
             batches: if named.len() > 1 { named } else { vec![] },
             addresses: order.addresses,
             again: Some(again),

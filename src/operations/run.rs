@@ -153,21 +153,27 @@ fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<us
             health_ms: options.health.map(milliseconds),
             replace: options.replace,
             recreate: options.recreate,
-            serial: rolling.serial.as_ref().map(ToString::to_string),
-            max_fail: rolling.max_fail.map(|limit| limit.to_string()),
-            fail_fast: rolling.fail_fast,
-            wait_ms: milliseconds(rolling.wait),
-            forks: order.forks,
-            timeout_ms: order.timeout.map(milliseconds),
-            stop: false,
-            keep: false,
+            ..options_of(rolling, order.forks, order.timeout)
         },
         batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
         ..origin.clone().begin(order.verb.as_str(), order.parent.clone(), Targets::Instances(instances))
     }
 }
 
-pub(super) fn milliseconds(time: Duration) -> u64 {
+/// What every run over hosts has been told, for the journal.
+pub(super) fn options_of(rolling: &Rolling, forks: Option<u16>, timeout: Option<Duration>) -> RunOptions {
+    RunOptions {
+        serial: rolling.serial.as_ref().map(ToString::to_string),
+        max_fail: rolling.max_fail.map(|limit| limit.to_string()),
+        fail_fast: rolling.fail_fast,
+        wait_ms: milliseconds(rolling.wait),
+        forks,
+        timeout_ms: timeout.map(milliseconds),
+        ..RunOptions::default()
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

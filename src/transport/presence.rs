@@ -139,7 +139,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::*;
-    use crate::transport::{End, Output, Room, script::Sections};
+    use crate::transport::{End, Output, script::Sections};
 
     fn spawn(script: &Script) -> Child {
         Command::new("sh")
@@ -154,13 +154,7 @@ mod tests {
 
     fn ended(child: Child, script: &Script) -> Sections {
         let out = child.wait_with_output().unwrap();
-        script.read(&Output {
-            stdout: out.stdout,
-            stderr: out.stderr,
-            truncated: false,
-            end: End::Exit(0),
-            room: Room::default(),
-        })
+        script.read(&Output::whole(out.stdout, out.stderr, End::Exit(0)))
     }
 
     fn run(script: &Script) -> Sections {
@@ -230,13 +224,7 @@ mod tests {
         let id = Presence::ask(&mut script, "mcp-none", Duration::ZERO, None);
         let text = script.to_shell().text.replace("/proc/", "/not-there/");
         let out = Command::new("sh").args(["-c", &text]).stdin(Stdio::null()).output().unwrap();
-        let sections = script.read(&Output {
-            stdout: out.stdout,
-            stderr: out.stderr,
-            truncated: false,
-            end: End::Unsaid,
-            room: Room::default(),
-        });
+        let sections = script.read(&Output::whole(out.stdout, out.stderr, End::Unsaid));
         assert!(sections.get(id).unwrap().stdout_text().starts_with("ps 0 0 "), "{sections:?}");
         let presence = Presence::read(sections.get(id).unwrap()).unwrap();
         assert!(presence.visible && presence.boot.is_none() && presence.seconds > 1_700_000_000, "{presence:?}");

@@ -290,7 +290,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::transport::{End, Room};
+    use crate::transport::End;
 
     fn shells() -> Vec<Vec<&'static str>> {
         [vec!["dash"], vec!["bash"], vec!["busybox", "sh"]]
@@ -310,13 +310,7 @@ mod tests {
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|e| panic!("{shell:?}: {e}"));
-        script.read(&Output {
-            stdout: out.stdout,
-            stderr: out.stderr,
-            truncated: false,
-            end: End::Exit(0),
-            room: Room::default(),
-        })
+        script.read(&Output::whole(out.stdout, out.stderr, End::Exit(0)))
     }
 
     #[test]
@@ -407,8 +401,7 @@ mod tests {
         let second = script.run("true");
         let third = script.run("true");
         let stdout = b"banner\n\nmcp-x 1 begin\na\n\nmcp-x 1 end 0\n\nmcp-x 2 begin\nhalf".to_vec();
-        let sections =
-            script.read(&Output { stdout, stderr: vec![], truncated: false, end: End::Unsaid, room: Room::default() });
+        let sections = script.read(&Output::whole(stdout, vec![], End::Unsaid));
         assert_eq!(sections.get(first).unwrap().exit, Some(0));
         assert_eq!(sections.get(second), Some(&Section { stdout: b"half".to_vec(), ..Section::default() }));
         assert_eq!(sections.get(third), None);

@@ -7,19 +7,7 @@ use crate::config::inventory::Inventory;
 use crate::config::registry::Registry;
 
 fn server(name: &str) -> Server {
-    Server {
-        name: ServerName::new(name).unwrap(),
-        command: "docker run -d --name new acme/new:1".into(),
-        host: vec!["edge-1".into()],
-        port: None,
-        description: None,
-        tags: vec![],
-        priority: 0,
-        enabled: true,
-        stop: None,
-        logs: None,
-        stats: None,
-    }
+    Server::new(ServerName::new(name).unwrap(), "docker run -d --name new acme/new:1", vec!["edge-1".into()])
 }
 
 fn name(text: &str) -> ServerName {

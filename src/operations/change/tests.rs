@@ -24,19 +24,7 @@ fn container(state: ContainerState) -> Container {
 }
 
 fn server(command: &str) -> Server {
-    Server {
-        name: ServerName::new("web").unwrap_or_else(|e| panic!("{e}")),
-        command: command.to_owned(),
-        host: vec![],
-        port: None,
-        description: None,
-        tags: vec![],
-        priority: 0,
-        enabled: true,
-        stop: None,
-        logs: None,
-        stats: None,
-    }
+    Server::new(ServerName::new("web").unwrap_or_else(|e| panic!("{e}")), command, vec![])
 }
 
 fn host(docker: &str) -> Host {

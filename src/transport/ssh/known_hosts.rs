@@ -1,7 +1,7 @@
 //! Reads `known_hosts` lines and says what they know of a host (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
 //!
 //! Boundary: pure, text in, verdict out. Lines that cannot be read are skipped, as OpenSSH does. An `@cert-authority` line
-//! says nothing about plain keys; what it says about certificates is decided by `host_certificate`.
+//! says nothing about plain keys; what it says about certificates is decided by `host_key` with `certificate`.
 //! Next: `known_files` reads and writes the files, `known_lines` makes and removes lines.
 
 use hmac::{Hmac, Mac};

@@ -5,7 +5,7 @@ use crate::{
     docker::{fixture, inspect},
     domain::{Connection, Docker, HostName, Server, ServerName},
     operations::select::Target,
-    transport::{End, Output, Room, script::Sections},
+    transport::{End, Output, script::Sections},
 };
 
 /// A stand-in for docker's command line: writes down how it was called, and inspects what was captured of real containers.
@@ -13,19 +13,11 @@ const DOCKER: &str = "#!/bin/sh\nhere=$(dirname \"$0\")\necho \"$1 $2\" >>\"$her
                       case $1 in container) cat \"$here/answer\"; echo \"Error: No such container: gone\" >&2; exit 1;; logs) echo \"last words of $4\";; esac\n";
 
 fn server(name: &str) -> Server {
-    Server {
-        name: ServerName::new(name).unwrap_or_else(|e| panic!("{e}")),
-        command: format!("docker run -d --name {name} example/app:1.0"),
-        host: vec![],
-        port: None,
-        description: None,
-        tags: vec![],
-        priority: 0,
-        enabled: true,
-        stop: None,
-        logs: None,
-        stats: None,
-    }
+    Server::new(
+        ServerName::new(name).unwrap_or_else(|e| panic!("{e}")),
+        format!("docker run -d --name {name} example/app:1.0"),
+        vec![],
+    )
 }
 
 fn host(docker: &Path) -> Host {
@@ -49,8 +41,7 @@ fn restart(names: &[&str], answer: &str) -> (Plan, Sections, Vec<String>) {
     let plan = Plan::new(&host, Verb::Restart, options, &registered, &decisions);
     let script = plan.script.as_ref().unwrap_or_else(|| panic!("there is nothing to do"));
     let said = Command::new("sh").args(["-c", &script.to_shell().text]).output().unwrap_or_else(|e| panic!("{e}"));
-    let output =
-        Output { stdout: said.stdout, stderr: said.stderr, truncated: false, end: End::Exit(0), room: Room::default() };
+    let output = Output::whole(said.stdout, said.stderr, End::Exit(0));
     let sections = script.read(&output);
     let calls = std::fs::read_to_string(directory.path().join("calls")).unwrap_or_else(|e| panic!("{e}"));
     let mut calls: Vec<String> = calls.lines().map(str::to_owned).collect();
