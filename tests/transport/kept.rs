@@ -11,7 +11,7 @@ use std::{
 use mcp::{
     domain::SshEndpoint,
     transport::{
-        Cancel, Connector, End, Limits, Remote, TransportErrorKind,
+        Cancel, Connector, End, Limits, Remote, Stream, TransportErrorKind,
         ssh::{
             SshConnector, SshOptions,
             kept::{self, Directory, Keep, Keeper, SessionState},
@@ -259,6 +259,36 @@ fn nothing_is_kept_for_no_time() {
     let place = Place::lasting(&sshd, Duration::ZERO);
     assert_eq!(place.again(sshd.endpoint()), (0, 1));
     assert!(place.keep.pool.is_empty());
+}
+
+#[test]
+fn a_flood_on_both_streams_flows_without_anybody_looking_around() {
+    const BYTES: usize = 20_000_000;
+    let sshd = Sshd::start();
+    let place = Place::new(&sshd);
+    place.again(sshd.endpoint());
+    // Whoever waited for what has come already would wait for the next look.
+    let keeper = Keeper::new(&place.keep.directory, &place.keep.pool).unwrap().unwrap().look_every(AMPLE * 100);
+    let keeper = std::thread::spawn(move || keeper.run());
+    let run = place.run();
+    for pause in [0, 1] {
+        let mut remote = connect(&run, sshd.endpoint()).unwrap();
+        let (cancel, mut calls, mut got) = (Cancel::new(), 0, [0, 0]);
+        let limits = Limits::new(AMPLE, &cancel, &|_| {});
+        let text = format!("head -c {BYTES} /dev/zero | tee /dev/stderr");
+        let end = remote.pipe(&script(&text), None, &limits, &mut |stream, bytes| {
+            got[usize::from(stream == Stream::Stderr)] += bytes.len();
+            calls += 1;
+            if calls % 50 == 0 {
+                std::thread::sleep(Duration::from_millis(pause));
+            }
+            true
+        });
+        assert_eq!((end.unwrap(), got), (End::Exit(0), [BYTES; 2]));
+    }
+    assert_eq!(run.counts().reused(), 2);
+    assert_eq!(kept::close(&place.keep.directory, None).0.len(), 1);
+    keeper.join().unwrap();
 }
 
 #[test]

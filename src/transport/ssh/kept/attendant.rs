@@ -184,7 +184,8 @@ impl Attendant {
                     self.stage = stage;
                     // All at once: the run is woken by each piece.
                     self.talk.flush()?;
-                    return Ok(Course::Goes);
+                    let has_room = matches!(&self.stage, Stage::Running(running) if running.can_go_on(&self.talk));
+                    return Ok(if has_room { Course::Pauses } else { Course::Goes });
                 }
                 Next::Pauses(stage) => {
                     self.stage = stage;

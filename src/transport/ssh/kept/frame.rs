@@ -74,6 +74,10 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Appends a frame.
     pub(super) fn push(&mut self, kind: Kind, payload: &[u8]) {
+        if self.sent >= CHUNK {
+            // One that is never quite empty would grow for ever.
+            self.bytes.drain(..std::mem::take(&mut self.sent));
+        }
         self.bytes.push(kind as u8);
         self.bytes.extend(u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.bytes.extend_from_slice(payload);

@@ -41,6 +41,7 @@ pub struct Keeper {
     served: Vec<Serving>,
     /// For bytes on their way.
     buffer: Vec<u8>,
+    round: Duration,
 }
 
 enum Slot {
@@ -80,6 +81,7 @@ impl Keeper {
             visits: vec![],
             served: vec![],
             buffer: vec![0; CHUNK],
+            round: ROUND,
         };
         for (key, held) in sessions {
             // Of several that runs have opened at the same time one is enough.
@@ -90,12 +92,19 @@ impl Keeper {
         Ok((!keeper.slots.is_empty()).then_some(keeper))
     }
 
+    /// Looks so often for sessions whose time is up or whose host has hung up, instead of every second.
+    #[must_use]
+    pub fn look_every(mut self, round: Duration) -> Self {
+        self.round = round;
+        self
+    }
+
     /// Serves runs until no session is left.
     pub fn run(mut self) {
         let mut next_round = Instant::now();
         while !self.is_over() {
             if left(next_round).is_zero() {
-                next_round = Instant::now() + ROUND;
+                next_round = Instant::now() + self.round;
                 self.look_around();
             } else {
                 self.wait(next_round);

@@ -92,14 +92,23 @@ impl Running {
         self.may_read |= host.contains(PollFlags::IN);
         for _ in 0..ROUNDS {
             self.input.take(talk)?;
-            if self.channel.eof() || !self.round(talk, wire, buffer)? {
+            if self.channel.eof() {
                 return Ok(false);
             }
+            let moved = self.round(talk, wire, buffer)?;
             if talk.unsent() >= CHUNK {
                 talk.flush()?;
             }
+            if !moved && !self.can_go_on(talk) {
+                return Ok(false);
+            }
         }
         Ok(true)
+    }
+
+    /// Whether there may be output that libssh2 has taken from the socket already, of which no poll would tell, and room for it.
+    pub(super) fn can_go_on(&self, talk: &Talk) -> bool {
+        self.may_read && self.partly.is_none() && self.listens(talk)
     }
 
     /// Each deed once; true when one of them has moved something.
