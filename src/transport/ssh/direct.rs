@@ -130,6 +130,10 @@ impl Channel for DirectChannel<'_> {
         Self::settled(self.wire, bounds, || self.channel.write(bytes))
     }
 
+    fn can_write(&self) -> bool {
+        self.channel.write_window().remaining > 0
+    }
+
     fn send_eof(&mut self, bounds: &Bounds<'_>) -> Result<Option<()>, TransportError> {
         Self::settled(self.wire, bounds, || self.channel.send_eof().map_err(Into::into))
     }

@@ -166,10 +166,12 @@ impl<'a, C: Channel> Exchange<'a, C> {
         let mut closes_stdin = !feed.is_done() && self.mode == Mode::Exec;
         let mut heard = Instant::now();
         while !self.channel.is_at_end() {
-            let (mut moved, mut is_full) = (false, false);
+            let (mut moved, mut is_full, mut is_held) = (false, false, false);
             let bounds = self.bounds(until);
             if !feed.is_done() {
-                let written = self.channel.write(feed.chunk()?, &bounds)?.unwrap_or(0);
+                let chunk = feed.chunk()?;
+                let written = self.channel.write(chunk, &bounds)?.unwrap_or(0);
+                is_held = written == 0 && !chunk.is_empty();
                 feed.advance(written);
                 moved |= written > 0;
             } else if closes_stdin && self.channel.send_eof(&bounds)?.is_some() {
@@ -200,6 +202,8 @@ impl<'a, C: Channel> Exchange<'a, C> {
                 if is_full && buffer.len() < CHUNK {
                     buffer.resize(CHUNK, 0);
                 }
+                self.channel.check(&bounds)?;
+            } else if is_held && self.channel.can_write() {
                 self.channel.check(&bounds)?;
             } else if !self.channel.is_at_end() {
                 let mut until = until;

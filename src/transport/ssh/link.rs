@@ -46,6 +46,9 @@ pub(super) trait Channel {
     /// Gives some of `bytes` to the command's stdin.
     fn write(&mut self, bytes: &[u8], bounds: &Bounds<'_>) -> Result<Option<usize>, TransportError>;
 
+    /// Whether there is room for input. A read may have taken note of it, and then no wait tells of it.
+    fn can_write(&self) -> bool;
+
     /// Closes the command's stdin.
     fn send_eof(&mut self, bounds: &Bounds<'_>) -> Result<Option<()>, TransportError>;
 

@@ -279,7 +279,12 @@ impl Pump {
                 PollFd::from_borrowed_fd(fd, flags)
             }));
         }
-        let until = if moved { rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 } } else { timespec(until) };
+        let can_send = |lane: &Lane| lane.blocked.is_none() && lane.tunnels.iter().any(Tunnel::can_send);
+        let until = if moved || self.lanes.iter().any(can_send) {
+            rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }
+        } else {
+            timespec(until)
+        };
         let _ = poll(&mut fds, Some(&until));
         for (lane, fd) in self.lanes.iter().zip(&fds[1..sockets]) {
             if fd.revents().contains(PollFlags::IN) {

@@ -101,6 +101,11 @@ impl Tunnel {
         (!flags.is_empty()).then(|| (self.near.as_fd(), flags))
     }
 
+    /// Whether the far side has room for what waits here. Another tunnel's read may have taken note of it, and then no poll tells of it.
+    pub(super) fn can_send(&self) -> bool {
+        self.closing.is_none() && !self.outbound.is_empty() && self.channel.write_window().remaining > 0
+    }
+
     /// Moves what can be moved. `buffer` is scratch space of at least [`CHUNK`] bytes.
     pub(super) fn step(&mut self, session: &Session, buffer: &mut [u8]) -> Step {
         if self.closing.is_some() {

@@ -166,6 +166,10 @@ impl Channel for KeptChannel<'_> {
         Ok(Some(bytes.len()))
     }
 
+    fn can_write(&self) -> bool {
+        self.link.talk.borrow().unsent() < BACKLOG
+    }
+
     fn send_eof(&mut self, bounds: &Bounds<'_>) -> Result<Option<()>, TransportError> {
         self.link.send(Kind::InputEnd, &[], bounds).map(Some)
     }

@@ -106,9 +106,12 @@ impl Running {
         Ok(true)
     }
 
-    /// Whether there may be output that libssh2 has taken from the socket already, of which no poll would tell, and room for it.
+    /// Whether libssh2 may have taken from the socket what this waits for, of which no poll would tell: output for which there is
+    /// room, or the word that there is room for input.
     pub(super) fn can_go_on(&self, talk: &Talk) -> bool {
-        self.may_read && self.partly.is_none() && self.listens(talk)
+        let may_read = self.may_read && self.listens(talk);
+        let may_write = self.input.has_rest() && self.channel.write_window().remaining > 0;
+        self.partly.is_none() && (may_read || may_write)
     }
 
     /// Each deed once; true when one of them has moved something.
