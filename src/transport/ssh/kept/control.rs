@@ -91,7 +91,7 @@ fn no_answer(keeper: &Path, error: &io::Error) -> String {
         _ => error.to_string(),
     };
     format!(
-        "process {process}, which keeps sessions, cannot be asked: {why}; `kill {process}` ends it with its sessions"
+        "process {process}, which keeps sessions, cannot be asked: {why}; `kill -9 {process}` ends it with its sessions"
     )
 }
 
@@ -109,6 +109,6 @@ mod tests {
     #[test]
     fn a_keeper_that_cannot_be_asked_is_named_with_what_to_do() {
         let said = no_answer(Path::new("/run/k-12"), &io::ErrorKind::TimedOut.into());
-        assert!(said.contains("process 12,") && said.contains("within 2 s") && said.contains("`kill 12`"), "{said}");
+        assert!(said.contains("process 12,") && said.contains("within 2 s") && said.contains("`kill -9 12`"), "{said}");
     }
 }
