@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::{render::interrupted, transport::Cancel};
+use crate::{error::Exit, render::interrupted, transport::Cancel};
 
 /// Signals that follow each other faster were meant once: timeout(1) sends one to its child and one to the whole group.
 const BURST: Duration = Duration::from_millis(100);
@@ -113,6 +113,8 @@ impl Interrupts {
                     cancel.drain();
                     interrupted();
                 }
+                // Somebody may be stuck where no switch reaches, in a system call of a dead file system.
+                (_, 3..) => std::process::exit(i32::from(Exit::Interrupted.code())),
                 _ => cancel.abandon(),
             }
         }

@@ -29,8 +29,9 @@ const ESCAPE: u8 = 0x1b;
 /// There is no terminal, or it ended; [`io::ErrorKind::Interrupted`] for Ctrl-C, which this process then hears as a signal.
 pub fn ask_secret(prompt: &str) -> io::Result<Zeroizing<String>> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    (&terminal).write_all(prompt.as_bytes())?;
+    // First, so that whoever answers at once is not shown.
     let hidden = Hidden::start(&terminal)?;
+    (&terminal).write_all(prompt.as_bytes())?;
     #[expect(clippy::unbuffered_bytes, reason = "a buffer would keep what was typed")]
     let answer = line((&terminal).bytes());
     let _ = (&terminal).write_all(b"\n");

@@ -201,7 +201,7 @@ impl Connector for SshConnector {
         if let (Some(keep), Some(place)) = (&self.keep, &place) {
             (limits.phase)(Phase::Exec);
             let accepts = |keys: &[&[u8]]| self.core.accepts(keys, endpoint);
-            if let Some(link) = attach(&keep.directory, place.key(), limits, accepts) {
+            if let Some(link) = attach(&keep.directory, place.wish(), limits, accepts) {
                 counts.reused.fetch_add(1, Ordering::Relaxed);
                 return Ok(Box::new(SshRemote::new(link, counts)));
             }

@@ -111,6 +111,36 @@ fn a_keeper_that_cannot_be_asked_is_named_and_nothing_is_claimed_closed() {
 }
 
 #[test]
+fn the_last_run_says_how_long_a_session_is_kept() {
+    let fleet = Keeping::start();
+    for (persist, least, most) in [("600", 500, 600), ("30", 20, 30), ("300", 200, 300)] {
+        crate::said::run(fleet.command(persist, &["exec", "h-0001", "--", "true"])).code(0);
+        let left = || fleet.mcp(&["sessions", "list", "-o", "json"]).json()[0]["ends_in_seconds"].as_u64();
+        wait_until("the session is free", || left().is_some());
+        assert!((least..=most).contains(&left().unwrap()), "{persist}: {:?}", left());
+    }
+    assert_eq!(fleet.logins(), 1);
+}
+
+#[test]
+fn a_keeper_that_hangs_in_the_middle_of_a_command_is_not_taken_for_the_host() {
+    let fleet = Keeping::start();
+    fleet.mcp(&["exec", "h-0001", "--", "true"]).code(0);
+    let keeper = fleet.mcp(&["sessions", "list", "-o", "json"]).json()[0]["keeper"].to_string();
+    let mark = unique();
+    let mut command = fleet.command("60", &["exec", "h-0001", "--timeout", "4", "--", &format!("sleep {mark}")]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the command runs", || is_running(&mark));
+    kill("-STOP", &keeper);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && said.contains("it is stopped or hangs"), "{said}");
+    assert!(!said.contains("was killed"), "{said}");
+    kill("-CONT", &keeper);
+    wait_until("the command is gone", || !is_running(&mark));
+}
+
+#[test]
 fn a_directory_that_others_could_enter_is_said_to_be_the_reason() {
     use std::os::unix::fs::PermissionsExt;
     let fleet = Keeping::start();

@@ -128,13 +128,18 @@ fn what_was_tried_is_listed_with_reasons() {
     let sshd = Sshd::start();
     let (wrong, locked, open) = (sshd.path("wrong"), sshd.path("locked"), sshd.path("open"));
     let (garbage, absent) = (sshd.path("garbage"), sshd.path("absent"));
+    // Whoever opens one waits for its other end.
+    let (pipe, bytes) = (sshd.path("pipe"), sshd.path("bytes"));
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
+    fs::write(&bytes, [0x30, 0x82, 0xff, 0xfe]).unwrap();
+    set_mode(&bytes, 0o600);
     keygen(&wrong, "ed25519", "");
     keygen(&locked, "ed25519", "secret");
     keygen(&open, "ed25519", "");
     set_mode(&open, 0o644);
     fs::write(&garbage, "not a key").unwrap();
     set_mode(&garbage, 0o600);
-    let identity_files = [&wrong, &locked, &open, &garbage, &absent].map(Clone::clone).to_vec();
+    let identity_files = [&wrong, &locked, &open, &garbage, &absent, &pipe, &bytes].map(Clone::clone).to_vec();
     let text = tried(&connector(), SshEndpoint { identity_files, ..sshd.endpoint() });
     for expected in [
         "no agent (SSH_AUTH_SOCK is not set)".to_owned(),
@@ -143,6 +148,8 @@ fn what_was_tried_is_listed_with_reasons() {
         format!("{} (permissions 0644 are too open", open.display()),
         format!("{} (not a private key)", garbage.display()),
         format!("{} (No such file", absent.display()),
+        format!("{} (not a regular file)", pipe.display()),
+        format!("{} (not text", bytes.display()),
     ] {
         assert!(text.contains(&expected), "{expected:?} in {text:?}");
     }

@@ -19,6 +19,7 @@ use std::{
 };
 
 use openssl::base64;
+use rustix::fs::{Mode, OFlags, open};
 use zeroize::Zeroizing;
 
 use self::openssh::OpensshFile;
@@ -32,6 +33,8 @@ const FILE_LIMIT: u64 = 64 * 1024;
 
 /// How often a passphrase is asked for, as in OpenSSH (ssh_config(5), `NumberOfPasswordPrompts`).
 const TRIES: u32 = 3;
+
+const WRONG: &str = "wrong passphrase";
 
 /// A user's certificate, from a file.
 pub(super) struct UserCertificate {
@@ -164,7 +167,9 @@ impl KeyRing {
             }
             file.open("").ok_or_else(|| UNUSABLE.to_owned())
         } else if text.contains("ENCRYPTED") {
-            self.ask(path, |passphrase| pem::encrypted(&text, passphrase))
+            let asked = self.ask(path, |passphrase| pem::encrypted(&text, passphrase));
+            // What it is encrypted with is known only to OpenSSL, which does not tell the two apart.
+            asked.map_err(|reason| reason.replace(WRONG, "wrong passphrase, or a cipher that is not supported"))
         } else if text.contains("PRIVATE KEY-----") {
             pem::plain(&text).ok_or_else(|| UNUSABLE.to_owned())
         } else {
@@ -182,7 +187,7 @@ impl KeyRing {
                 return Ok(key);
             }
         }
-        Err("wrong passphrase".to_owned())
+        Err(WRONG.to_owned())
     }
 }
 
@@ -212,8 +217,17 @@ fn check_permissions(path: &Path) -> Result<(), String> {
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     // Sized once: growing would leave copies of the key in freed memory.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_LIMIT).unwrap_or(usize::MAX)));
-    File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
-    Ok(text)
+    // A pipe would be waited for until somebody opens its other end.
+    let file = File::from(open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    match file.take(FILE_LIMIT).read_to_string(&mut text) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(io::Error::other("not text; keys are read in OpenSSH's format and as PEM, not as DER"))
+        }
+        other => other.map(|_| text),
+    }
 }
 
 fn public_blob(line: &str) -> Option<Vec<u8>> {

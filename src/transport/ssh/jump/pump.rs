@@ -262,7 +262,8 @@ impl Pump {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
         let mut until = Duration::from_secs(60);
         for lane in &self.lanes {
-            let mut flags = PollFlags::IN;
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, lane.listens());
             flags.set(PollFlags::OUT, lane.blocked.is_some());
             fds.push(PollFd::new(lane.wire.socket(), flags));
             if !lane.is_idle() {
@@ -287,7 +288,8 @@ impl Pump {
         };
         let _ = poll(&mut fds, Some(&until));
         for (lane, fd) in self.lanes.iter().zip(&fds[1..sockets]) {
-            if fd.revents().contains(PollFlags::IN) {
+            // Who is not listened to is not silent.
+            if fd.revents().contains(PollFlags::IN) || !lane.listens() {
                 lane.life.hear();
             }
         }
@@ -295,6 +297,14 @@ impl Pump {
 }
 
 impl Lane {
+    /// Whether anybody takes what the jump host sends: what comes for one tunnel has to be read for all.
+    fn listens(&self) -> bool {
+        self.is_idle()
+            || self.opening.is_some()
+            || self.blocked.is_some()
+            || self.tunnels.iter().any(|tunnel| tunnel.wants_more() || tunnel.waits_to_send())
+    }
+
     fn is_idle(&self) -> bool {
         self.opening.is_none() && self.tunnels.is_empty()
     }

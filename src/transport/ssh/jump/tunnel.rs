@@ -101,6 +101,16 @@ impl Tunnel {
         (!flags.is_empty()).then(|| (self.near.as_fd(), flags))
     }
 
+    /// Whether something is to be read from the far side: where nobody takes what has come, it is left where it is.
+    pub(super) fn wants_more(&self) -> bool {
+        self.closing.is_some() || (self.inbound.is_empty() && !self.far_ended)
+    }
+
+    /// Whether something waits here for room on the far side.
+    pub(super) fn waits_to_send(&self) -> bool {
+        !self.outbound.is_empty()
+    }
+
     /// Whether the far side has room for what waits here. Another tunnel's read may have taken note of it, and then no poll tells of it.
     pub(super) fn can_send(&self) -> bool {
         self.closing.is_none() && !self.outbound.is_empty() && self.channel.write_window().remaining > 0

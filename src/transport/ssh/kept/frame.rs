@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Changes with the words.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 /// Most bytes behind one header; a command line is at most 128 KiB on Linux (execve(2)).
 pub(super) const LONGEST: usize = 1024 * 1024;
@@ -23,7 +23,8 @@ const HEADER: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// From a run: the session of this key, with a channel open on it.
+    /// From a run: the session of this key, with a channel open on it, and how long it is to be kept after this use (see
+    /// [`super::words::attach_to`]).
     Attach = 1,
     /// From a run: a further channel.
     Open,

@@ -21,6 +21,7 @@ use super::{
     left,
     pool::{Held, Title},
     talk::Talk,
+    words::attach_from,
 };
 use crate::transport::local::timespec;
 
@@ -183,8 +184,9 @@ impl Keeper {
             };
             let answer = match kind {
                 Kind::Attach => {
-                    let key = <[u8; 16]>::try_from(payload.as_slice()).map(Key);
-                    if let Some((key, held)) = key.ok().and_then(|key| Some((key, self.take(key)?))) {
+                    let wish = attach_from(&payload);
+                    if let Some((key, persist, mut held)) = wish.and_then(|(key, p)| Some((key, p, self.take(key)?))) {
+                        held.persist = persist;
                         let mut attendant = Attendant::new(visit.talk, held);
                         let course = attendant.step(Events::NONE, &mut self.buffer);
                         self.served.push(Serving { key, attendant, course });

@@ -17,13 +17,16 @@ use super::{
     frame::{CHUNK, Kind},
     left,
     talk::Talk,
-    words::{end_from, keys_from},
+    words::{attach_to, end_from, keys_from},
 };
 use crate::transport::{Cancel, End, Limits, Phase, Stream, TransportError, TransportErrorKind, cancel::CancelGuard};
 
 /// How long a kept session may take to open a channel. It is given up after that, which costs nothing but this time: no
 /// command was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a keeper may take to show that it lives, when a deadline has passed.
+const PULSE: Duration = Duration::from_millis(500);
 
 /// Most bytes of input that wait for the keeper.
 const BACKLOG: usize = 4 * CHUNK;
@@ -34,12 +37,15 @@ pub(in super::super) struct KeptLink {
     talk: RefCell<Talk>,
     /// Whether the channel that the keeper has opened is still unused.
     has_channel: RefCell<bool>,
+    /// Where its keeper can be asked whether it lives.
+    keeper: Option<(Directory, Key)>,
 }
 
-/// The session of `key`, if a keeper holds it, it lives and `accepts` the keys of all hosts on the way, from the outermost in.
+/// The session of `key`, if a keeper holds it, it lives and `accepts` the keys of all hosts on the way, from the outermost in. It is to
+/// be kept for `persist` after this use.
 pub(in super::super) fn attach(
     directory: &Directory,
-    key: Key,
+    (key, persist): (Key, Duration),
     limits: &Limits<'_>,
     accepts: impl Fn(&[&[u8]]) -> bool,
 ) -> Option<KeptLink> {
@@ -48,10 +54,15 @@ pub(in super::super) fn attach(
     let stream = Arc::clone(&talk.stream);
     let waker = Arc::clone(&stream);
     let _guard = limits.cancel.on_abandon(move || cut(&waker));
-    talk.say(Kind::Attach, &key.0).ok()?;
+    talk.say(Kind::Attach, &attach_to(key, persist)).ok()?;
     let (kind, keys) = talk.hear(Instant::now() + PATIENCE.min(limits.left() / 4)).ok()?;
     let is_ready = kind == Kind::Ready && accepts(&keys_from(&keys)?);
-    is_ready.then(|| KeptLink { stream, talk: RefCell::new(talk), has_channel: RefCell::new(true) })
+    is_ready.then(|| KeptLink {
+        stream,
+        talk: RefCell::new(talk),
+        has_channel: RefCell::new(true),
+        keeper: Some((directory.clone(), key)),
+    })
 }
 
 fn cut(stream: &UnixStream) {
@@ -61,12 +72,29 @@ fn cut(stream: &UnixStream) {
 impl KeptLink {
     /// Waits until the socket can be read, writing meanwhile what there is to write.
     fn wait(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
-        let left = check(bounds)?.min(Duration::from_secs(3600));
+        let left = self.check(bounds)?.min(Duration::from_secs(3600));
         let mut talk = self.talk.borrow_mut();
         let writes = talk.unsent() > 0;
         let waited = talk.wait(writes, left);
         let flushed = if writes { talk.flush().map(|_| ()) } else { Ok(()) };
         flushed.and(waited).map_err(|error| gone(bounds, &error))
+    }
+
+    /// The time left. A keeper that was stopped is told from a host that takes too long: nothing is killed there, and nobody knows
+    /// what became of the command.
+    fn check(&self, bounds: &Bounds<'_>) -> Result<Duration, TransportError> {
+        let result = check(bounds);
+        let is_timeout = |error: &TransportError| matches!(*error.kind, TransportErrorKind::Timeout { .. });
+        if result.as_ref().is_err_and(is_timeout) && !self.keeper_answers() {
+            return Err(gone(bounds, &io::Error::other("it is stopped or hangs")));
+        }
+        result
+    }
+
+    fn keeper_answers(&self) -> bool {
+        let asked = self.keeper.as_ref().and_then(|(directory, key)| Talk::with_keeper_of(directory, *key));
+        // Where the way to it is gone, the session was told to close after this use.
+        asked.is_none_or(|mut talk| talk.say(Kind::List, &[]).and_then(|()| talk.hear(Instant::now() + PULSE)).is_ok())
     }
 
     fn send(&self, kind: Kind, payload: &[u8], bounds: &Bounds<'_>) -> Result<(), TransportError> {
@@ -81,7 +109,7 @@ impl KeptLink {
             Ok((Kind::Ready, _)) => Ok(()),
             Ok((Kind::Lost, why)) => Err(lost(bounds, &String::from_utf8_lossy(&why))),
             Ok(_) => Err(gone(bounds, &io::ErrorKind::InvalidData.into())),
-            Err(error) => Err(check(bounds).err().unwrap_or_else(|| gone(bounds, &error))),
+            Err(error) => Err(self.check(bounds).err().unwrap_or_else(|| gone(bounds, &error))),
         }
     }
 }
@@ -186,11 +214,11 @@ impl Channel for KeptChannel<'_> {
     fn wait(&self, bounds: &Bounds<'_>) -> Result<bool, TransportError> {
         // What came for one stream may have been read while the other was asked, and the keeper has nothing more to say.
         let is_there = !matches!(self.link.talk.borrow_mut().inbox.peek(), Ok(None));
-        if is_there { check(bounds).map(|_| true) } else { self.link.wait(bounds) }
+        if is_there { self.link.check(bounds).map(|_| true) } else { self.link.wait(bounds) }
     }
 
     fn check(&self, bounds: &Bounds<'_>) -> Result<(), TransportError> {
-        check(bounds).map(|_| ())
+        self.link.check(bounds).map(|_| ())
     }
 
     fn close(&mut self, _limits: &Limits<'_>) -> Result<(), TransportError> {
@@ -218,7 +246,8 @@ fn gone(bounds: &Bounds<'_>, error: &io::Error) -> TransportError {
     if bounds.limits.cancel.is_abandoned() {
         return TransportError::new(bounds.phase, TransportErrorKind::Cancelled);
     }
-    let kind = TransportErrorKind::Lost(format!("the process that kept its session is gone: {error}"));
+    let kind =
+        TransportErrorKind::Lost(format!("the process that kept its session is gone or does not answer: {error}"));
     TransportError::new(bounds.phase, kind)
 }
 
@@ -239,8 +268,12 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let talk = Talk::new(near).unwrap();
-        let link =
-            KeptLink { stream: Arc::clone(&talk.stream), talk: RefCell::new(talk), has_channel: RefCell::new(true) };
+        let link = KeptLink {
+            stream: Arc::clone(&talk.stream),
+            talk: RefCell::new(talk),
+            has_channel: RefCell::new(true),
+            keeper: None,
+        };
         let cancel = Cancel::new();
         let limits = Limits::new(Duration::from_secs(60), &cancel, &|_| {});
         let bounds = Bounds { limits: &limits, phase: Phase::Exec, until: Some(limits.deadline) };

@@ -70,9 +70,9 @@ impl Place {
         Self { pool: Arc::clone(&keep.pool), key, title, persist }
     }
 
-    /// What the session is found by.
-    pub(in super::super) fn key(&self) -> Key {
-        self.key
+    /// What the session is found by, and how long it is to be kept.
+    pub(in super::super) fn wish(&self) -> (Key, Duration) {
+        (self.key, self.persist)
     }
 
     /// Hands the session over; it is closed when there are enough.

@@ -2,7 +2,22 @@
 //!
 //! Boundary: pure; bytes from a keeper are checked, as its program may be another version. Next: `frame` for the headers.
 
+use std::time::Duration;
+
+use super::Key;
 use crate::transport::End;
+
+/// Which session is wanted, and how long it is to be kept afterwards: 16 bytes, and milliseconds in 64 bits.
+pub(super) fn attach_to(key: Key, persist: Duration) -> Vec<u8> {
+    let persist = u64::try_from(persist.as_millis()).unwrap_or(u64::MAX);
+    [&key.0[..], &persist.to_be_bytes()].concat()
+}
+
+/// The other way round; `None` for anything else.
+pub(super) fn attach_from(bytes: &[u8]) -> Option<(Key, Duration)> {
+    let (key, persist) = bytes.split_first_chunk::<16>()?;
+    Some((Key(*key), Duration::from_millis(u64::from_be_bytes(persist.try_into().ok()?))))
+}
 
 /// How a command ended: `e` and a code, `s` and a signal's name, or nothing.
 pub(super) fn end_to(end: &End) -> Vec<u8> {
@@ -54,6 +69,15 @@ mod tests {
         for end in [End::Exit(0), End::Exit(255), End::Signal("KILL".to_owned()), End::Unsaid] {
             assert_eq!(end_from(&end_to(&end)), end);
         }
+    }
+
+    #[test]
+    fn a_wish_for_a_session_survives_its_way() {
+        let wish = (Key([7; 16]), Duration::from_millis(1500));
+        let bytes = attach_to(wish.0, wish.1);
+        assert_eq!(attach_from(&bytes), Some(wish));
+        assert_eq!(attach_from(&bytes[..20]), None);
+        assert_eq!(attach_from(&[&bytes[..], &[0]].concat()), None);
     }
 
     #[test]
