@@ -77,9 +77,21 @@ impl<'a> Bench<'a> {
         Report(serde_json::from_str(&answer.out).unwrap_or_else(|e| panic!("{words}: {e}: {answer:?}")))
     }
 
-    /// Begins `mcp` with these words, its output kept.
+    /// Begins `mcp` with these words, its output kept. It hears hang-ups even where these tests run under `nohup`.
     pub(crate) fn spawn(&self, words: &str) -> Child {
-        self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        let told = self.command(words);
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(told.get_program()).args(told.get_args());
+        for (name, value) in told.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = told.get_current_dir() {
+            command.current_dir(directory);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// A `docker run` string of the image with a health check, which passes when the server listens on port 8080.
