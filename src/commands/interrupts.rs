@@ -17,6 +17,10 @@ use crate::{error::Exit, render::interrupted, transport::Cancel};
 /// Signals that follow each other faster were meant once: timeout(1) sends one to its child and one to the whole group.
 const BURST: Duration = Duration::from_millis(100);
 
+/// How long work that was told to end at once may take. It may be stuck where no switch reaches, in a system call of a dead file
+/// system: a further signal ends the process.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the first Ctrl-C does to work that runs; a second one always ends it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
@@ -40,6 +44,8 @@ struct Counts {
     /// Heard by the front. A terminal tells both, so the larger number is how often it was meant.
     front: Heard,
     done: usize,
+    /// When the work was told to end at once.
+    abandoned: Option<Instant>,
     switch: Option<(Arc<Cancel>, Interrupt)>,
 }
 
@@ -113,9 +119,13 @@ impl Interrupts {
                     cancel.drain();
                     interrupted();
                 }
-                // Somebody may be stuck where no switch reaches, in a system call of a dead file system.
-                (_, 3..) => std::process::exit(i32::from(Exit::Interrupted.code())),
-                _ => cancel.abandon(),
+                _ if counts.abandoned.is_some_and(|at| now.saturating_duration_since(at) >= PATIENCE) => {
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
+                _ => {
+                    cancel.abandon();
+                    counts.abandoned.get_or_insert(now);
+                }
             }
         }
     }
