@@ -6,6 +6,8 @@
     reason = "a test stops at the first surprise and says what mcp said"
 )]
 
+#[path = "support/around.rs"]
+mod around;
 #[path = "change/docker_words.rs"]
 mod docker_words;
 #[path = "change/dry_run.rs"]

@@ -7,12 +7,16 @@
     reason = "a test stops at the first surprise and says what sshd said"
 )]
 
+#[path = "support/around.rs"]
+mod around;
 #[path = "exec/copy.rs"]
 mod copy;
 #[path = "exec/cut.rs"]
 mod cut;
 #[path = "exec/fleet.rs"]
 mod fleet;
+#[path = "exec/keeping.rs"]
+mod keeping;
 #[path = "exec/rolling.rs"]
 mod rolling;
 #[path = "exec/run.rs"]

@@ -6,6 +6,8 @@
     reason = "a test stops at the first surprise and says what mcp said"
 )]
 
+#[path = "support/around.rs"]
+mod around;
 #[path = "lost/bench.rs"]
 mod bench;
 #[path = "lost/points.rs"]

@@ -11,6 +11,8 @@ mod said;
 
 #[path = "reading/answers.rs"]
 mod answers;
+#[path = "support/around.rs"]
+mod around;
 #[path = "reading/get.rs"]
 mod get;
 #[path = "reading/hosts.rs"]

@@ -29,25 +29,20 @@ pub fn list() -> Sessions {
 /// Those with the hosts that one of `patterns` (`*` and `?`) means; all without any.
 #[must_use]
 pub fn select(patterns: &[String]) -> Sessions {
-    let mut sessions = list();
-    let is_met = |pattern: &String| sessions.rows.iter().any(|row| glob(pattern, &row.host));
-    sessions.missing = patterns.iter().filter(|pattern| !is_met(pattern)).cloned().collect();
-    sessions.rows.retain(|row| patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, &row.host)));
-    sessions
+    let (mut rows, troubles) = kept::list(&Directory::of_process());
+    rows.retain(|row| row.is_meant_by(patterns));
+    answer(rows, troubles, patterns)
 }
 
 /// Closes what [`select`] finds, and gives that.
 #[must_use]
 pub fn close(patterns: &[String]) -> Sessions {
-    let directory = Directory::of_process();
-    if patterns.is_empty() {
-        let (rows, troubles) = kept::close(&directory, None);
-        return Sessions { rows, troubles, missing: vec![] };
-    }
-    let found = select(patterns);
-    let mut hosts: Vec<String> = found.rows.into_iter().map(|row| row.host).collect();
-    hosts.dedup();
-    // Who has not answered above does not now, and says so again.
-    let (rows, troubles) = kept::close(&directory, Some(&hosts));
-    Sessions { rows, troubles, missing: found.missing }
+    let (rows, troubles) = kept::close(&Directory::of_process(), patterns);
+    answer(rows, troubles, patterns)
+}
+
+fn answer(rows: Vec<SessionRow>, troubles: Vec<String>, patterns: &[String]) -> Sessions {
+    let is_met = |pattern: &String| rows.iter().any(|row| glob(pattern, &row.host));
+    let missing = patterns.iter().filter(|pattern| !is_met(pattern)).cloned().collect();
+    Sessions { rows, troubles, missing }
 }

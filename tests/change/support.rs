@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::rig::{Rig, Scratch};
+use crate::{
+    around::around,
+    rig::{Rig, Scratch},
+};
 
 /// A workspace on a rig, with the servers that a test registers.
 pub(crate) struct Bench<'a> {
@@ -80,17 +83,8 @@ impl<'a> Bench<'a> {
     /// Begins `mcp` with these words, its output kept. It hears hang-ups even where these tests run under `nohup`.
     pub(crate) fn spawn(&self, words: &str) -> Child {
         let told = self.command(words);
-        let mut command = Command::new("env");
+        let mut command = around(Command::new("env"), &told);
         command.arg("--default-signal=HUP").arg(told.get_program()).args(told.get_args());
-        for (name, value) in told.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if let Some(directory) = told.get_current_dir() {
-            command.current_dir(directory);
-        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 

@@ -6,14 +6,14 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use memchr::memmem;
 use ssh_key::{PrivateKey, private::KeypairData};
 
-use crate::fleet::Fleet;
+use crate::{around::on_terminal, fleet::Fleet, keeping::Keeping};
 
 /// Far more entropy than a process could hold by chance, also in each of its parts; and long, so that text that grows is moved often.
 const PASSPHRASE: &str = "Wm4tQz8Lr2Xc7Vn5Kp9Jd3Hs6Gf1BbYk0PwTe5Ru8Io2Ax6Sy9Dq4Fj7Gh1ZlCv3Nm5Mk8Bb";
@@ -116,61 +116,28 @@ fn found(memory: &[(String, Vec<u8>)], secrets: &[(String, Vec<u8>)]) -> Vec<Str
     found
 }
 
-struct Keeping {
-    fleet: Fleet,
-    runtime: PathBuf,
-}
-
-impl Keeping {
-    fn start() -> Self {
-        let fleet = Fleet::start();
-        let runtime = fleet.sshd.path("runtime");
-        fs::create_dir(&runtime).unwrap();
-        Self { fleet, runtime }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.fleet.command(arguments);
-        command.env("MCP_PERSIST", "60").env("XDG_RUNTIME_DIR", &self.runtime).stdin(Stdio::null());
-        command
-    }
-
-    /// The process that keeps the sessions of a run that logged in with `key`, on several hosts at once.
-    fn keeper(&self, key: &Key) -> u64 {
-        crate::said::run(self.command(&["sessions", "close", "--all"]));
-        let hosts = self.fleet.sshd.path("workspace/hosts.yaml");
-        let text = fs::read_to_string(&hosts).unwrap();
-        let (before, rest) = text.split_once("identity_file: ../").unwrap();
-        let (_, after) = rest.split_once(',').unwrap();
-        fs::write(&hosts, format!("{before}identity_file: ../{},{after}", key.name)).unwrap();
-        let run = self.command(&["exec", "h-000[1:6]", "--", "true"]);
-        if key.secrets.iter().any(|(name, _)| name == "passphrase") {
-            answer(&run)
-        } else {
-            drop(crate::said::run(run).code(0))
-        };
-        let rows = crate::said::run(self.command(&["sessions", "list", "-o", "json"])).code(0).json();
-        assert_eq!(rows.as_array().unwrap().len(), 6, "{}", key.name);
-        rows[0]["keeper"].as_u64().unwrap()
-    }
-}
-
-impl Drop for Keeping {
-    fn drop(&mut self) {
-        crate::said::run(self.command(&["sessions", "close", "--all"]));
-    }
+/// The process that keeps the sessions of a run that logged in with `key`, on several hosts at once.
+fn keeper(keeping: &Keeping, key: &Key) -> u64 {
+    keeping.mcp(&["sessions", "close", "--all"]);
+    let hosts = keeping.fleet.sshd.path("workspace/hosts.yaml");
+    let text = fs::read_to_string(&hosts).unwrap();
+    let (before, rest) = text.split_once("identity_file: ../").unwrap();
+    let (_, after) = rest.split_once(',').unwrap();
+    fs::write(&hosts, format!("{before}identity_file: ../{},{after}", key.name)).unwrap();
+    let run = keeping.command("60", &["exec", "h-000[1:6]", "--", "true"]);
+    if key.secrets.iter().any(|(name, _)| name == "passphrase") {
+        answer(&run)
+    } else {
+        drop(crate::said::run(run).code(0))
+    };
+    let rows = keeping.mcp(&["sessions", "list", "-o", "json"]).code(0).json();
+    assert_eq!(rows.as_array().unwrap().len(), 6, "{}", key.name);
+    rows[0]["keeper"].as_u64().unwrap()
 }
 
 /// Runs a command on a terminal and types the passphrase.
 fn answer(run: &Command) {
-    let words = std::iter::once(run.get_program()).chain(run.get_args());
-    let line: Vec<String> = words.map(|word| shlex::try_quote(word.to_str().unwrap()).unwrap().into_owned()).collect();
-    let mut command = Command::new("script");
-    command
-        .args(["-qefc", &format!("exec {}", line.join(" ")), "/dev/null"])
-        .current_dir(run.get_current_dir().unwrap());
-    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("SSH_AUTH_SOCK");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = on_terminal(Command::new("script"), "", run).spawn().unwrap();
     let (mut input, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut seen, mut byte) = (vec![], [0]);
     while out.read(&mut byte).unwrap_or(0) == 1 {
@@ -200,7 +167,7 @@ fn a_keeper_holds_nothing_of_what_its_sessions_were_opened_with() {
     ];
     let mut troubles = vec![];
     for key in &keys {
-        let keeper = keeping.keeper(key);
+        let keeper = keeper(&keeping, key);
         let memory = memory(keeper);
         let known = [("its directory".to_owned(), keeping.runtime.to_str().unwrap().as_bytes().to_vec())];
         assert!(!found(&memory, &known).is_empty(), "what is there is found");

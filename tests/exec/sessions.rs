@@ -10,49 +10,10 @@ use std::{
 };
 
 use crate::{
-    fleet::Fleet,
-    said::Said,
+    around::around,
+    keeping::Keeping,
     sshd::{is_running, kill, pids_of, unique, wait_until},
 };
-
-/// A fleet whose runs keep their sessions in a directory of its own.
-struct Keeping {
-    fleet: Fleet,
-    runtime: PathBuf,
-}
-
-impl Keeping {
-    fn start() -> Self {
-        let fleet = Fleet::start();
-        let runtime = fleet.sshd.path("runtime");
-        fs::create_dir(&runtime).unwrap();
-        Self { fleet, runtime }
-    }
-
-    fn command(&self, persist: &str, arguments: &[&str]) -> Command {
-        let mut command = self.fleet.command(arguments);
-        command.env("MCP_PERSIST", persist).env("XDG_RUNTIME_DIR", &self.runtime).stdin(Stdio::null());
-        command
-    }
-
-    fn mcp(&self, arguments: &[&str]) -> Said {
-        crate::said::run(self.command("60", arguments))
-    }
-
-    fn logins(&self) -> usize {
-        self.fleet.sshd.log().matches("Accepted publickey").count()
-    }
-
-    fn is_kept(&self) -> bool {
-        self.mcp(&["sessions", "list", "-o", "name"]).out.lines().next().is_some()
-    }
-}
-
-impl Drop for Keeping {
-    fn drop(&mut self) {
-        self.mcp(&["sessions", "close", "--all"]);
-    }
-}
 
 #[test]
 fn a_second_run_logs_in_nowhere_and_says_the_same() {
@@ -166,9 +127,8 @@ fn a_signal_that_comes_twice_at_once_was_meant_once() {
     let command = format!("while ! test -e {}; do sleep 0.1; done; echo finished", go.display());
     // It tells its child and the whole group, so that the run hears it three times.
     let told = fleet.command("60", &["exec", "h-0001", "--", &command]);
-    let mut timeout = Command::new("timeout");
-    timeout.arg("1").arg(told.get_program()).args(told.get_args()).current_dir(told.get_current_dir().unwrap());
-    timeout.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("SSH_AUTH_SOCK");
+    let mut timeout = around(Command::new("timeout"), &told);
+    timeout.arg("1").arg(told.get_program()).args(told.get_args());
     timeout.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(fs::File::create(&story).unwrap());
     let child = timeout.spawn().unwrap();
     wait_until("it was heard", || fs::read_to_string(&story).unwrap().contains("interrupted"));
@@ -216,16 +176,9 @@ fn a_keeper_holds_nothing_that_its_run_was_given() {
     let fleet = Keeping::start();
     // The shell waits for the end of the pipe behind descriptor 7, and `output` for that of both streams.
     let line = "exec 7>&1; { \"$@\" | cat; } 7>&7; echo ended";
-    let mut command = Command::new("sh");
-    command.args(["-c", line, "sh", env!("CARGO_BIN_EXE_mcp"), "exec", "h-0001", "--", "echo here"]);
-    let told = fleet.command("60", &[]);
-    command.current_dir(told.get_current_dir().unwrap());
-    for (name, value) in told.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let told = fleet.command("60", &["exec", "h-0001", "--", "echo here"]);
+    let mut command = around(Command::new("sh"), &told);
+    command.args(["-c", line, "sh"]).arg(told.get_program()).args(told.get_args());
     let said = crate::said::run(command).code(0).out("here").out("ended");
     assert!(fleet.is_kept(), "{said}");
     let keeper = fleet.mcp(&["sessions", "list", "-o", "json"]).json()[0]["keeper"].as_u64().unwrap();
@@ -313,7 +266,6 @@ fn input_and_much_output_go_through_a_kept_session_unchanged() {
 #[test]
 fn what_an_inventory_reads_from_a_pipe_is_read_once() {
     let fleet = Keeping::start();
-    let mut command = Command::new("bash");
     let mcp = env!("CARGO_BIN_EXE_mcp");
     let hosts = fleet.fleet.sshd.path("workspace/hosts.yaml");
     let line = format!(
@@ -321,10 +273,8 @@ fn what_an_inventory_reads_from_a_pipe_is_read_once() {
         fleet.fleet.sshd.path("").display(),
         hosts.display()
     );
+    let mut command = around(Command::new("bash"), &fleet.command("60", &[]));
     command.args(["-c", &line]);
-    let told = fleet.command("60", &[]);
-    command.current_dir(told.get_current_dir().unwrap());
-    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("SSH_AUTH_SOCK");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut out, mut err) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    around::on_terminal,
     rig::{Rig, Scratch},
     said::{Said, run, wait_until},
     started,
@@ -56,13 +57,11 @@ const PROMPTS: [&str; 3] = ["[y/N] ", "encrypted: ", "assword: "];
 /// Runs `mcp` on a terminal of 100 columns; `typed` is the answer to its question.
 fn on_a_terminal(scratch: &Scratch<'_>, arguments: &[&str], variables: &[(&str, &str)], typed: &str) -> Said {
     let mcp = scratch.mcp(arguments);
-    let words = std::iter::once(mcp.get_program()).chain(mcp.get_args());
-    let line: Vec<String> = words.map(|word| shlex::try_quote(word.to_str().unwrap()).unwrap().into_owned()).collect();
-    let mut command = Command::new("script");
-    command.args(["-qefc", &format!("stty cols 100 rows 30; exec {}", line.join(" ")), "/dev/null"]);
-    command.env_clear().envs(mcp.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("TERM", "xterm");
-    command.envs(variables.iter().copied()).env("SHELL", "/bin/sh");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut script = Command::new("script");
+    script.env_clear();
+    let mut command = on_terminal(script, "stty cols 100 rows 30;", &mcp);
+    command.env("TERM", "xterm").envs(variables.iter().copied()).env("SHELL", "/bin/sh");
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut seen = vec![];

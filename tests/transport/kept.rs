@@ -163,7 +163,7 @@ fn of_runs_at_the_same_time_one_leaves_its_session() {
     assert!(Keeper::new(&other.keep.directory, &other.keep.pool).unwrap().is_none());
     wait_until("the second session is closed", || sshd.log().contains("Disconnected from user"));
     assert_eq!(place.again(sshd.endpoint()), (1, 0));
-    assert_eq!(kept::close(&place.keep.directory, None).0.len(), 1);
+    assert_eq!(kept::close(&place.keep.directory, &[]).0.len(), 1);
     keeper.join().unwrap();
 }
 
@@ -231,8 +231,8 @@ fn a_session_ends_by_itself_when_nobody_uses_it_and_leaves_no_file() {
 #[test]
 fn closing_sessions_ends_those_and_their_keeper() {
     let (_sshd, place, keeper) = keeping();
-    assert_eq!(kept::close(&place.keep.directory, Some(&["other".to_owned()])).0, []);
-    let (closed, troubles) = kept::close(&place.keep.directory, Some(&["target".to_owned()]));
+    assert_eq!(kept::close(&place.keep.directory, &["other".to_owned()]).0, []);
+    let (closed, troubles) = kept::close(&place.keep.directory, &["target".to_owned()]);
     assert_eq!((closed.len(), &*closed[0].host, troubles.len()), (1, "target", 0));
     keeper.join().unwrap();
     assert!(place.files().is_empty());
@@ -243,7 +243,7 @@ fn a_session_that_is_told_to_close_while_it_is_used_ends_with_its_run() {
     let (sshd, place, keeper) = keeping();
     let run = place.run();
     let mut remote = connect(&run, sshd.endpoint()).unwrap();
-    let (closed, troubles) = kept::close(&place.keep.directory, None);
+    let (closed, troubles) = kept::close(&place.keep.directory, &[]);
     assert_eq!((closed.len(), closed[0].state, troubles), (1, SessionState::Busy, vec![]));
     for _ in 0..3 {
         assert_eq!(exec(&mut *remote, "sleep 1; echo on").stdout, b"on\n");
@@ -287,7 +287,7 @@ fn a_flood_on_both_streams_flows_without_anybody_looking_around() {
         assert_eq!((end.unwrap(), got), (End::Exit(0), [BYTES; 2]));
     }
     assert_eq!(run.counts().reused(), 2);
-    assert_eq!(kept::close(&place.keep.directory, None).0.len(), 1);
+    assert_eq!(kept::close(&place.keep.directory, &[]).0.len(), 1);
     keeper.join().unwrap();
 }
 

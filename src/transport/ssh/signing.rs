@@ -38,13 +38,31 @@ pub(super) struct RsaNumbers<'a> {
     pub(super) inverse: &'a [u8],
 }
 
-/// A curve of RFC 5656 by the name it has in SSH, with or without what comes before it in the names of key types.
-pub(super) fn curve(name: &[u8]) -> Option<Nid> {
-    match name.strip_prefix(b"ecdsa-sha2-").unwrap_or(name) {
-        b"nistp256" => Some(Nid::X9_62_PRIME256V1),
-        b"nistp384" => Some(Nid::SECP384R1),
-        b"nistp521" => Some(Nid::SECP521R1),
-        _ => None,
+/// A curve that keys may lie on.
+pub(super) struct Curve {
+    /// Its name in SSH (RFC 5656, section 10.1).
+    name: &'static [u8],
+    /// Its object identifier, in DER (RFC 5480, section 2.1.1.1).
+    object: &'static [u8],
+    nid: Nid,
+}
+
+const CURVES: [Curve; 3] = [
+    Curve { name: b"nistp256", object: &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], nid: Nid::X9_62_PRIME256V1 },
+    Curve { name: b"nistp384", object: &[0x2b, 0x81, 4, 0, 34], nid: Nid::SECP384R1 },
+    Curve { name: b"nistp521", object: &[0x2b, 0x81, 4, 0, 35], nid: Nid::SECP521R1 },
+];
+
+impl Curve {
+    /// The one of that name, with or without what comes before it in the names of key types.
+    pub(super) fn of_name(name: &[u8]) -> Option<&'static Self> {
+        let name = name.strip_prefix(b"ecdsa-sha2-").unwrap_or(name);
+        CURVES.iter().find(|curve| curve.name == name)
+    }
+
+    /// The one with that object identifier.
+    pub(super) fn of_object(object: &[u8]) -> Option<&'static Self> {
+        CURVES.iter().find(|curve| curve.object == object)
     }
 }
 
@@ -55,8 +73,8 @@ impl SigningKey {
     }
 
     /// An ECDSA key by its scalar, big-endian.
-    pub(super) fn ecdsa(curve: Nid, scalar: &[u8]) -> Result<Self, ErrorStack> {
-        let group = EcGroup::from_curve_name(curve)?;
+    pub(super) fn ecdsa(curve: &Curve, scalar: &[u8]) -> Result<Self, ErrorStack> {
+        let group = EcGroup::from_curve_name(curve.nid)?;
         let scalar = secret(scalar)?;
         let mut point = EcPoint::new(&group)?;
         point.mul_generator2(&group, &scalar, &mut *BigNumContext::new_secure()?)?;
@@ -93,12 +111,8 @@ impl SigningKey {
             Id::EC => {
                 let ec = key.ec_key()?;
                 let group = ec.group();
-                let name: &[u8] = match group.curve_name() {
-                    Some(Nid::X9_62_PRIME256V1) => b"nistp256",
-                    Some(Nid::SECP384R1) => b"nistp384",
-                    Some(Nid::SECP521R1) => b"nistp521",
-                    _ => return Err(ErrorStack::get()),
-                };
+                let nid = group.curve_name();
+                let name = CURVES.iter().find(|curve| Some(curve.nid) == nid).ok_or_else(ErrorStack::get)?.name;
                 let form = PointConversionForm::UNCOMPRESSED;
                 let point = ec.public_key().to_bytes(group, form, &mut *BigNumContext::new()?)?;
                 [string(&[b"ecdsa-sha2-", name].concat()), string(name), string(&point)].concat()

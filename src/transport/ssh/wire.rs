@@ -107,16 +107,12 @@ impl Wire {
 
     /// What the last step waits for, if it would have blocked.
     pub(super) fn waits_for(&self) -> PollFlags {
-        match self.session.block_directions() {
-            BlockDirections::Outbound => PollFlags::OUT,
-            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
-            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
-        }
+        waits_for(&self.session)
     }
 
     /// Whether the last step has sent a packet in part.
     pub(super) fn is_sending(&self) -> bool {
-        self.waits_for().contains(PollFlags::OUT)
+        is_sending(&self.session)
     }
 
     /// The keys that the hosts on the way have shown, from the outermost jump host to this one.
@@ -229,6 +225,19 @@ impl Drop for Wire {
         }
         self.cut();
     }
+}
+
+fn waits_for(session: &Session) -> PollFlags {
+    match session.block_directions() {
+        BlockDirections::Outbound => PollFlags::OUT,
+        BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+        BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+    }
+}
+
+/// Whether the last step on `session` has sent a packet in part. libssh2 keeps the rest, and takes that very step before any other.
+pub(super) fn is_sending(session: &Session) -> bool {
+    waits_for(session).contains(PollFlags::OUT)
 }
 
 /// How often a quiet connection is checked for life.

@@ -22,7 +22,7 @@ use ssh2::Session;
 
 use super::{
     Answer, Hub, Life, Message, Request, behind,
-    tunnel::{Step, Tunnel, is_blocked},
+    tunnel::{Step, Tunnel},
 };
 use crate::{
     domain::JumpHost,
@@ -361,7 +361,7 @@ impl Lane {
         let channel = match opened {
             Ok(channel) => channel,
             Err(error) if Wire::would_block(&error) => {
-                if is_blocked(&self.wire.session) {
+                if self.wire.is_sending() {
                     self.blocked = Some(Blocked::Opening);
                 }
                 self.opening = Some(Opening { request, since });

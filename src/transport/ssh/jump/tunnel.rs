@@ -14,9 +14,9 @@ use std::{
 };
 
 use rustix::event::PollFlags;
-use ssh2::{BlockDirections, Channel, Session};
+use ssh2::{Channel, Session};
 
-use crate::transport::ssh::wire::Wire;
+use crate::transport::ssh::wire::{Wire, is_sending};
 
 /// Most bytes held for each direction.
 const CHUNK: usize = 32 * 1024;
@@ -175,7 +175,7 @@ impl Tunnel {
                 Ok(0) => break,
                 Ok(read) => self.inbound.put(&buffer[..read]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if is_blocked(session) {
+                    if is_sending(session) {
                         return Step::Blocked;
                     }
                     break;
@@ -198,7 +198,7 @@ impl Tunnel {
                         moved = true;
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        if is_blocked(session) {
+                        if is_sending(session) {
                             self.writes = true;
                             return Step::Blocked;
                         }
@@ -227,7 +227,7 @@ impl Tunnel {
         match self.channel.close() {
             Ok(()) => Step::Done,
             Err(error) if Wire::would_block(&error) => {
-                if is_blocked(session) {
+                if is_sending(session) {
                     return Step::Blocked;
                 }
                 let late = self.closing.is_some_and(|since| since.elapsed() > CLOSING);
@@ -249,9 +249,4 @@ impl Tunnel {
             }
         }
     }
-}
-
-/// Whether the session waits for its socket to take more.
-pub(super) fn is_blocked(session: &Session) -> bool {
-    matches!(session.block_directions(), BlockDirections::Outbound | BlockDirections::Both)
 }

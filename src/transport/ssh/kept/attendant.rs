@@ -49,8 +49,8 @@ impl From<ssh2::Error> for Trouble {
     }
 }
 
-/// What the last poll has found out.
-#[derive(Debug, Clone, Copy)]
+/// What a poll is to find out, or what the last one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Events {
     /// Of the run's socket.
     pub(super) run: PollFlags,
@@ -115,18 +115,20 @@ impl Attendant {
         Self { talk, held, stage: Stage::Opening, heard: Instant::now() }
     }
 
-    /// What is waited for: on the run's socket and on the session's.
-    pub(super) fn interest(&self) -> (PollFlags, PollFlags) {
+    /// What is waited for.
+    pub(super) fn interest(&self) -> Events {
         let wire = &self.held.wire;
-        let (mut run, host) = match &self.stage {
-            Stage::Open(_) | Stage::Free => (PollFlags::IN, PollFlags::empty()),
+        let mut interest = match &self.stage {
+            Stage::Open(_) | Stage::Free => Events { run: PollFlags::IN, ..Events::NONE },
             Stage::Running(running) => running.interest(&self.talk, wire),
-            Stage::Opening | Stage::Starting(..) | Stage::Closing(_) | Stage::Closed(_) | Stage::Unused(..) => {
-                (PollFlags::empty(), wire.waits_for())
+            // Only whether the run leaves.
+            Stage::Opening | Stage::Starting(..) | Stage::Closing(_) | Stage::Closed(_) => {
+                Events { run: PollFlags::HUP, host: wire.waits_for() }
             }
+            Stage::Unused(..) => return Events { host: wire.waits_for(), ..Events::NONE },
         };
-        run.set(PollFlags::OUT, self.talk.unsent() > 0);
-        (run, host)
+        interest.run.set(PollFlags::OUT, self.talk.unsent() > 0);
+        interest
     }
 
     /// Does all that can be done now; `buffer` is for bytes on their way.
@@ -169,12 +171,12 @@ impl Attendant {
     }
 
     fn go_on(&mut self, events: Events, buffer: &mut [u8]) -> Result<Course, Trouble> {
-        let (mut run, mut host) = (events.run, events.host);
+        let mut events = events;
         loop {
             let stage = std::mem::replace(&mut self.stage, Stage::Free);
-            let next = self.advance(stage, run, host, buffer);
+            let next = self.advance(stage, events, buffer);
             // What the poll has said was for the stage that it was asked for.
-            (run, host) = (run & PollFlags::HUP, PollFlags::empty());
+            events = Events { run: events.run & PollFlags::HUP, ..Events::NONE };
             match next? {
                 Next::Stage(stage) => {
                     self.heard = Instant::now();
@@ -197,8 +199,8 @@ impl Attendant {
         }
     }
 
-    fn advance(&mut self, stage: Stage, run: PollFlags, host: PollFlags, buffer: &mut [u8]) -> Result<Next, Trouble> {
-        let has_left = run.contains(PollFlags::HUP);
+    fn advance(&mut self, stage: Stage, events: Events, buffer: &mut [u8]) -> Result<Next, Trouble> {
+        let has_left = events.run.contains(PollFlags::HUP);
         match stage {
             Stage::Opening | Stage::Starting(..) | Stage::Closing(_) | Stage::Closed(_) if has_left => {
                 Err(Trouble::Left)
@@ -226,7 +228,7 @@ impl Attendant {
                 None => Ok(Next::Waits(Stage::Starting(channel, command))),
             },
             Stage::Running(mut running) => {
-                let moved = running.pump(&mut self.talk, &self.held.wire, run, host, buffer)?;
+                let moved = running.pump(&mut self.talk, &self.held.wire, events, buffer)?;
                 Ok(match (running.is_at_end(), moved) {
                     (true, _) => Next::Stage(Stage::Closing(running.into_channel())),
                     (false, true) => Next::Pauses(Stage::Running(running)),

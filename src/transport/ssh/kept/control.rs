@@ -11,6 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Directory, frame::Kind, talk::Talk};
+use crate::domain::glob;
 
 /// How long a keeper may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,6 +35,14 @@ pub struct SessionRow {
     pub keeper: u32,
 }
 
+impl SessionRow {
+    /// Whether one of `patterns` (`*` and `?`) means its host; all are meant without any.
+    #[must_use]
+    pub fn is_meant_by(&self, patterns: &[String]) -> bool {
+        patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, &self.host))
+    }
+}
+
 /// Whether a session is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,11 +60,11 @@ pub fn list(directory: &Directory) -> (Vec<SessionRow>, Vec<String>) {
     ask_all(directory, Kind::List, &[])
 }
 
-/// Closes the sessions with `hosts`, or all of them, and says which those were. One that is in use is closed when its run ends.
+/// Closes the sessions that `patterns` mean (see [`SessionRow::is_meant_by`]), and says which those were. One that is in use is closed
+/// when its run ends.
 #[must_use]
-pub fn close(directory: &Directory, hosts: Option<&[String]>) -> (Vec<SessionRow>, Vec<String>) {
-    let payload = hosts.and_then(|hosts| serde_json::to_vec(hosts).ok()).unwrap_or_default();
-    ask_all(directory, Kind::Close, &payload)
+pub fn close(directory: &Directory, patterns: &[String]) -> (Vec<SessionRow>, Vec<String>) {
+    ask_all(directory, Kind::Close, serde_json::json!(patterns).to_string().as_bytes())
 }
 
 fn ask_all(directory: &Directory, kind: Kind, payload: &[u8]) -> (Vec<SessionRow>, Vec<String>) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Changes with the words.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// Most bytes behind one header; a command line is at most 128 KiB on Linux (execve(2)).
 pub(super) const LONGEST: usize = 1024 * 1024;

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     io,
-    os::unix::net::UnixListener,
+    os::{fd::AsFd, unix::net::UnixListener},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -43,6 +43,8 @@ pub struct Keeper {
     /// For bytes on their way.
     buffer: Vec<u8>,
     round: Duration,
+    /// When somebody can be let in again.
+    accepts_from: Instant,
 }
 
 enum Slot {
@@ -54,6 +56,12 @@ struct Visit {
     talk: Talk,
     until: Instant,
     is_answered: bool,
+}
+
+impl Visit {
+    fn interest(&self) -> PollFlags {
+        if self.is_answered { PollFlags::OUT } else { PollFlags::IN }
+    }
 }
 
 struct Serving {
@@ -83,6 +91,7 @@ impl Keeper {
             served: vec![],
             buffer: vec![0; CHUNK],
             round: ROUND,
+            accepts_from: Instant::now(),
         };
         for (key, held) in sessions {
             // Of several that runs have opened at the same time one is enough.
@@ -119,15 +128,20 @@ impl Keeper {
 
     /// Waits for whoever has something to say, and goes on with those.
     fn wait(&mut self, until: Instant) {
-        let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
-        fds.extend(self.visits.iter().map(|Visit { talk, is_answered, .. }| {
-            PollFd::new(&*talk.stream, if *is_answered { PollFlags::OUT } else { PollFlags::IN })
-        }));
-        for Serving { attendant, .. } in &self.served {
-            let (run, host) = attendant.interest();
-            fds.push(PollFd::new(&*attendant.talk.stream, run));
-            fds.push(PollFd::new(attendant.held.wire.socket(), host));
-        }
+        let listens = self.accepts_from <= Instant::now();
+        let mut fds = Vec::with_capacity(1 + self.visits.len() + 2 * self.served.len());
+        let door = listens.then(|| watch(&mut fds, &self.listener, PollFlags::IN)).flatten();
+        let visits: Vec<_> =
+            self.visits.iter().map(|visit| watch(&mut fds, &*visit.talk.stream, visit.interest())).collect();
+        let served: Vec<_> = self
+            .served
+            .iter()
+            .map(|Serving { attendant, .. }| {
+                let interest = attendant.interest();
+                let run = watch(&mut fds, &*attendant.talk.stream, interest.run);
+                (run, watch(&mut fds, attendant.held.wire.socket(), interest.host))
+            })
+            .collect();
         let pauses = self.served.iter().any(|serving| serving.course == Course::Pauses);
         let patience = if pauses { rustix::event::Timespec::default() } else { timespec(left(until)) };
         if poll(&mut fds, Some(&patience)).is_err() {
@@ -136,38 +150,43 @@ impl Keeper {
         }
         let events: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         drop(fds);
-        let (visits, served) = events[1..].split_at(self.visits.len());
-        for (serving, events) in self.served.iter_mut().zip(served.chunks_exact(2)) {
-            let events = Events { run: events[0], host: events[1] };
+        let of = |place: Option<usize>| place.map_or(PollFlags::empty(), |place| events[place]);
+        for (serving, (run, host)) in self.served.iter_mut().zip(served) {
+            let events = Events { run: of(run), host: of(host) };
             if serving.course == Course::Pauses || !(events.run | events.host).is_empty() {
                 serving.course = serving.attendant.step(events, &mut self.buffer);
             }
         }
-        self.release();
-        let visits: Vec<bool> = visits.iter().map(|events| !events.is_empty()).collect();
-        self.receive(&visits);
-        if !events[0].is_empty() {
+        // Nobody has joined the visits since they were listed, so each is still where its news is.
+        for (visit, place) in std::mem::take(&mut self.visits).into_iter().zip(visits) {
+            let visit = if of(place).is_empty() { Some(visit) } else { self.hear(visit) };
+            self.visits.extend(visit);
+        }
+        if !of(door).is_empty() {
             self.accept();
         }
+        self.release();
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
-            let talk = stream.set_nonblocking(true).and_then(|()| Talk::new(stream));
-            let Ok(talk) = talk else { continue };
-            self.visits.push(Visit { talk, until: Instant::now() + PATIENCE, is_answered: false });
-        }
-        // Most have said what they want by the time they are let in.
-        let news = vec![true; self.visits.len()];
-        self.receive(&news);
-    }
-
-    /// Goes on with the visits that there is news of.
-    fn receive(&mut self, news: &[bool]) {
-        let visits = std::mem::take(&mut self.visits);
-        for (visit, has_news) in visits.into_iter().zip(news) {
-            let visit = if *has_news { self.hear(visit) } else { Some(visit) };
-            self.visits.extend(visit);
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    let talk = stream.set_nonblocking(true).and_then(|()| Talk::new(stream));
+                    let Ok(talk) = talk else { continue };
+                    // Most have said what they want by the time they are let in.
+                    let visit = self.hear(Visit { talk, until: Instant::now() + PATIENCE, is_answered: false });
+                    self.visits.extend(visit);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Whoever waits outside stays there when no descriptor is free, and a poll would tell of it again and again.
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        self.accepts_from = Instant::now() + self.round;
+                    }
+                    return;
+                }
+            }
         }
     }
 
@@ -196,8 +215,8 @@ impl Keeper {
                 }
                 Kind::List => (Kind::Answer, serde_json::to_vec(&self.rows()).ok()?),
                 Kind::Close => {
-                    let hosts = serde_json::from_slice::<Vec<String>>(&payload).ok();
-                    (Kind::Answer, serde_json::to_vec(&self.close(hosts.as_deref())).ok()?)
+                    let patterns = serde_json::from_slice::<Vec<String>>(&payload).ok()?;
+                    (Kind::Answer, serde_json::to_vec(&self.close(&patterns)).ok()?)
                 }
                 _ => return None,
             };
@@ -270,13 +289,13 @@ impl Keeper {
         self.slots.values().map(row).collect()
     }
 
-    /// Closes the sessions with `hosts`, or all; one in use is closed when its run hangs up.
-    fn close(&mut self, hosts: Option<&[String]>) -> Vec<SessionRow> {
+    /// Closes the sessions that `patterns` mean; one in use is closed when its run hangs up.
+    fn close(&mut self, patterns: &[String]) -> Vec<SessionRow> {
         let (directory, socket) = (&self.directory, &self.socket);
         let mut closed = vec![];
         self.slots.retain(|key, slot| {
             let row = row(slot);
-            let is_meant = hosts.is_none_or(|hosts| hosts.contains(&row.host));
+            let is_meant = row.is_meant_by(patterns);
             if is_meant {
                 directory.withdraw(*key, socket);
                 closed.push(row);
@@ -295,6 +314,15 @@ impl Drop for Keeper {
             self.directory.withdraw(*key, &self.socket);
         }
     }
+}
+
+/// Has a poll watch `socket`, and gives its place in `fds`. Where nothing is waited for it is left out: a poll would tell of its
+/// end all the same, each time.
+fn watch<'a>(fds: &mut Vec<PollFd<'a>>, socket: &'a impl AsFd, interest: PollFlags) -> Option<usize> {
+    (!interest.is_empty()).then(|| {
+        fds.push(PollFd::new(socket, interest));
+        fds.len() - 1
+    })
 }
 
 fn row(slot: &Slot) -> SessionRow {

@@ -10,7 +10,7 @@ use ssh2::Channel;
 
 use super::{
     super::wire::Wire,
-    attendant::Trouble,
+    attendant::{Events, Trouble},
     frame::{CHUNK, Kind},
     talk::Talk,
 };
@@ -49,12 +49,12 @@ impl Running {
         Self { channel, stderr, input: Input::default(), partly: None, may_read: true, is_quiet: false }
     }
 
-    /// What is waited for: on the run's socket and on the session's.
-    pub(super) fn interest(&self, talk: &Talk, wire: &Wire) -> (PollFlags, PollFlags) {
-        let mut run = PollFlags::empty();
+    /// What is waited for.
+    pub(super) fn interest(&self, talk: &Talk, wire: &Wire) -> Events {
+        let mut run = PollFlags::HUP;
         run.set(PollFlags::IN, self.input.wants_more());
         let host = if self.listens(talk) || wire.is_sending() { wire.waits_for() } else { PollFlags::empty() };
-        (run, host)
+        Events { run, host }
     }
 
     /// Whether the host is listened to now.
@@ -81,10 +81,10 @@ impl Running {
         &mut self,
         talk: &mut Talk,
         wire: &Wire,
-        run: PollFlags,
-        host: PollFlags,
+        events: Events,
         buffer: &mut [u8],
     ) -> Result<bool, Trouble> {
+        let Events { run, host } = events;
         if run.contains(PollFlags::HUP) && !self.input.wants_more() {
             return Err(Trouble::Left);
         }

@@ -2,9 +2,7 @@
 //!
 //! Boundary: pure; slices of one buffer that the caller wipes. Next: `pem` has the buffer.
 
-use openssl::nid::Nid;
-
-use crate::transport::ssh::signing::{RsaNumbers, SigningKey};
+use crate::transport::ssh::signing::{Curve, RsaNumbers, SigningKey};
 
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const OCTET_STRING: u8 = 0x04;
@@ -16,9 +14,6 @@ const PARAMETERS: u8 = 0xa0;
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
-const P384: &[u8] = &[0x2b, 0x81, 4, 0, 0x22];
-const P521: &[u8] = &[0x2b, 0x81, 4, 0, 0x23];
 
 /// What is left of a value whose parts are taken from the front.
 pub(super) struct Der<'a>(pub(super) &'a [u8]);
@@ -83,13 +78,13 @@ fn rsa(bytes: &[u8]) -> Option<SigningKey> {
 }
 
 /// `ECPrivateKey` (RFC 5915, section 3); inside PKCS#8 the curve is named outside.
-fn ec(bytes: &[u8], curve: Option<Nid>) -> Option<SigningKey> {
+fn ec(bytes: &[u8], curve: Option<&Curve>) -> Option<SigningKey> {
     let mut parts = Der(bytes).sequence()?;
     if parts.number()? != 1 {
         return None;
     }
     let scalar = parts.take(OCTET_STRING)?;
-    let named = || curve_of(Der(parts.take(PARAMETERS)?).take(OBJECT)?);
+    let named = || Curve::of_object(Der(parts.take(PARAMETERS)?).take(OBJECT)?);
     let curve = curve.or_else(named)?;
     SigningKey::ecdsa(curve, scalar).ok()
 }
@@ -105,17 +100,8 @@ fn pkcs8(bytes: &[u8]) -> Option<SigningKey> {
     let key = parts.take(OCTET_STRING)?;
     match kind {
         RSA => rsa(key),
-        EC => ec(key, Some(curve_of(algorithm.take(OBJECT)?)?)),
+        EC => ec(key, Some(Curve::of_object(algorithm.take(OBJECT)?)?)),
         ED25519 => SigningKey::ed25519(Der(key).take(OCTET_STRING)?).ok(),
-        _ => None,
-    }
-}
-
-fn curve_of(object: &[u8]) -> Option<Nid> {
-    match object {
-        P256 => Some(Nid::X9_62_PRIME256V1),
-        P384 => Some(Nid::SECP384R1),
-        P521 => Some(Nid::SECP521R1),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::pem::body;
 use crate::transport::ssh::{
     certificate::Fields,
-    signing::{RsaNumbers, SigningKey, curve},
+    signing::{Curve, RsaNumbers, SigningKey},
 };
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
@@ -61,7 +61,7 @@ impl OpensshFile {
         }
         match Fields(&public).string() {
             Some(b"ssh-ed25519" | b"ssh-rsa") => {}
-            Some(name) if curve(name).is_some() => {}
+            Some(name) if Curve::of_name(name).is_some() => {}
             _ => return Err("its type is not supported"),
         }
         Ok(Self { public, cipher, kdf, private, tag })
@@ -103,7 +103,7 @@ fn private_key(bytes: &[u8]) -> Option<SigningKey> {
         }
         name => {
             let (_curve, _point) = (fields.string()?, fields.string()?);
-            SigningKey::ecdsa(curve(name)?, fields.string()?)
+            SigningKey::ecdsa(Curve::of_name(name)?, fields.string()?)
         }
     };
     key.ok()
