@@ -59,6 +59,12 @@ pub struct Global {
     /// How often connecting is tried again after a reset, a refusal or silence; a refused login never is [default: 2]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
     pub retries: Option<u32>,
+    /// How long another run is waited for that writes to this workspace or acts on the same container [default: 30s]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub lock_timeout: Option<Duration>,
+    /// Act on containers without taking leases on their hosts, whoever else does
+    #[arg(long, global = true)]
+    pub no_lock: bool,
     /// Print per host the exact strings that would run, touch nothing
     #[arg(long, global = true)]
     pub dry_run: bool,

@@ -18,6 +18,7 @@ mod hosts;
 mod init;
 mod interrupts;
 mod list;
+mod lock;
 mod log;
 mod man;
 mod on_hosts;
@@ -60,6 +61,7 @@ pub enum Command {
     Remove(remove::RemoveArgs),
     Edit(edit::EditArgs),
     Hosts(hosts::HostsArgs),
+    Lock(lock::LockArgs),
     Sessions(sessions::SessionsArgs),
     Check(check::CheckArgs),
     Init(init::InitArgs),
@@ -74,7 +76,7 @@ impl Command {
     pub fn keeps_sessions(&self) -> bool {
         match self {
             Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Resume(_) | Self::List(_) | Self::Get(_) => true,
-            Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) => true,
+            Self::Lock(_) | Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) => true,
             Self::History(_) | Self::Add(_) | Self::Edit(_) | Self::Hosts(_) | Self::Sessions(_) | Self::Check(_) => {
                 false
             }
@@ -102,6 +104,7 @@ impl Command {
             Self::Remove(args) => remove::run(app, ui, args),
             Self::Edit(args) => edit::run(app, ui, args),
             Self::Hosts(args) => hosts::run(app, ui, args),
+            Self::Lock(args) => lock::run(app, ui, args),
             Self::Sessions(args) => Ok(sessions::run(app, ui, &args)),
             Self::Check(args) => check::run(app, ui, args),
             Self::Init(args) => init::run(app, ui, args),

@@ -17,6 +17,7 @@ pub mod history;
 pub mod host_run;
 pub mod hosts;
 pub mod list;
+pub mod locks;
 pub mod observe;
 pub mod recorder;
 pub mod register;

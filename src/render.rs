@@ -11,6 +11,7 @@ mod history;
 mod host_run;
 mod hosts;
 mod interrupt;
+mod locks;
 mod log;
 mod notes;
 mod progress;

@@ -8,6 +8,7 @@ mod collected;
 mod dispatch;
 mod error;
 pub mod input;
+pub mod lease;
 pub mod local;
 mod memory;
 pub mod presence;

@@ -20,6 +20,8 @@ mod foreign;
 mod interrupt;
 #[path = "change/journal.rs"]
 mod journal;
+#[path = "change/operators.rs"]
+mod operators;
 #[path = "change/outage.rs"]
 mod outage;
 #[path = "change/report.rs"]

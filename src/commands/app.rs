@@ -15,7 +15,7 @@ use crate::{
     config::{
         pattern::HostPattern,
         source::{EXECUTABLE_TIMEOUT, Sources},
-        store::{Environment, Loaded, StoreError, Workspace},
+        store::{Environment, LOCK_TIMEOUT, Loaded, StoreError, Workspace},
     },
     domain::{HostName, Server},
     error::CommandError,
@@ -52,7 +52,9 @@ impl App {
     /// There is none, or it is no directory.
     pub fn workspace(&self) -> Result<Workspace, CommandError> {
         let environment = Environment::of_process().map_err(|e| store_error(&e))?;
-        let workspace = Workspace::locate(self.global.dir.as_deref(), &environment).map_err(|e| store_error(&e))?;
+        let workspace = Workspace::locate(self.global.dir.as_deref(), &environment)
+            .map_err(|e| store_error(&e))?
+            .with_lock_timeout(self.global.lock_timeout.unwrap_or(LOCK_TIMEOUT));
         let mut names = self.global.inventory.clone();
         if names.is_empty() {
             names.extend(environment.mcp_inventory);
@@ -146,6 +148,7 @@ impl App {
                 timeout: self.global.timeout,
             },
             actor: actor(),
+            patience: (!self.global.no_lock).then(|| self.global.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
         };
         body(&context)
     }

@@ -35,6 +35,7 @@ use super::{
 
 use cache::{Cached, Seen};
 pub use journal::{Appender, JOURNAL};
+pub use lock::LockHolder;
 
 /// The inventory's file.
 pub const HOSTS: &str = "hosts.yaml";
@@ -44,8 +45,8 @@ pub const SERVERS: &str = "servers.yaml";
 pub const STATE: &str = "state.yaml";
 /// The lock of a workspace.
 pub const LOCK: &str = ".mcp.lock";
-/// How long another `mcp` is waited for.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long another run is waited for unless `--lock-timeout` says otherwise.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a workspace could not be found, read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +58,12 @@ pub enum StoreError {
     #[error("the workspace {} is not a directory; create it with `mcp init`", dir.display())]
     NoDirectory { dir: PathBuf },
     /// Another `mcp` holds the lock.
-    #[error("another mcp{} has held the workspace {} for {} s", holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), dir.display(), waited.as_secs())]
+    #[error("{} holds the workspace {}; waited {} s", holder.as_ref().map_or_else(|| "another mcp".to_owned(), ToString::to_string), dir.display(), waited.as_secs())]
     Locked {
         /// The workspace.
         dir: PathBuf,
         /// Who holds it, as the lock file says.
-        holder: Option<u32>,
+        holder: Option<LockHolder>,
         /// How long it was waited for.
         waited: Duration,
     },
@@ -266,7 +267,7 @@ impl Workspace {
     }
 
     fn edit<E: From<StoreError>>(&self, name: &str, edit: impl FnOnce(&str) -> Result<String, E>) -> Result<bool, E> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(self.lock_timeout)?;
         let path = self.dir().join(name);
         let old = text(&path, name)?;
         let new = edit(old.as_deref().unwrap_or(""))?;
@@ -279,13 +280,21 @@ impl Workspace {
         Ok(true)
     }
 
-    fn lock(&self) -> Result<lock::Lock, StoreError> {
+    fn lock(&self, patience: Duration) -> Result<lock::Lock, StoreError> {
         if !self.named {
             self.create_dir()?;
         } else if !self.dir().is_dir() {
             return Err(StoreError::NoDirectory { dir: self.dir().to_owned() });
         }
-        lock::Lock::acquire(self.dir(), self.lock_timeout)
+        lock::Lock::acquire(self.dir(), patience)
+    }
+
+    /// Who writes to it now; `None` when nobody does.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn held_by(&self) -> Result<Option<LockHolder>, StoreError> {
+        lock::Lock::holder(self.dir())
     }
 
     fn io(&self, action: &'static str, path: &Path, source: io::Error) -> StoreError {

@@ -55,6 +55,12 @@ impl ContainerState {
     }
 }
 
+/// An id as short as docker shows it: 12 of its 64 digits.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
 /// A container as `docker container inspect` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {

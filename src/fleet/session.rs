@@ -162,7 +162,9 @@ impl<'a> Session<'a> {
         self.fleet.cancel.is_abandoned()
     }
 
-    fn allowed(&self, default: Duration) -> Duration {
+    /// The deadline of an exec that is allowed `default` by itself: the user's and the host's win over it.
+    #[must_use]
+    pub fn allowed(&self, default: Duration) -> Duration {
         self.fleet.timeout.or(self.host.timeout).unwrap_or(default)
     }
 

@@ -16,13 +16,14 @@ use std::{
 
 use self::{
     afterwards::Work,
-    judge::{Answers, Row, judge, without_answer},
+    judge::{Answers, Row, judge, left_alone, without_answer},
     plan::Plan,
 };
 use super::{
     ChangeReport, Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
     aftermath::Attempt,
     change::{Decision, Options, decide},
+    locks::{self, LEASE_MARGIN, Round, until_free},
     observe,
     recorder::Recorder,
     registered::Registered,
@@ -33,7 +34,10 @@ use crate::{
     domain::{Host, Instance},
     error::CommandError,
     fleet::{Halt, HostError, Session},
-    transport::script::SectionId,
+    transport::{
+        lease::{self, Holder},
+        script::SectionId,
+    },
 };
 
 /// Deadline of the exec that acts, unless the host or the user says otherwise: an image may have to be pulled.
@@ -110,69 +114,107 @@ fn on_one_host(
     halt: &Halt,
     recorder: &Recorder<'_>,
 ) -> Result<Vec<Row>, HostError> {
+    let task = Task { context, verb, options, halt, recorder };
     let host = session.host();
-    let alone = |outcome: Outcome, trouble: &Trouble| -> Vec<Row> {
-        registered.iter().map(|r| (without_answer(context, r, trouble, outcome), None)).collect()
+    let failed = |r: &Registered<'_>, error: &HostError| {
+        (without_answer(context, r, &Trouble::host(error, host), Outcome::Unreachable), None)
     };
-    let before = match observe::look(session, registered) {
-        Ok(observation) => observation,
-        Err(trouble) => {
-            let outcome = match trouble.kind {
-                TroubleKind::Failed => Outcome::Failed,
-                TroubleKind::Unreachable => Outcome::Unreachable,
-                TroubleKind::Interrupted | TroubleKind::Halted => Outcome::NotAttempted,
-            };
-            return Ok(alone(outcome, &trouble));
-        }
-    };
-    let decisions: Vec<Decision> = registered
-        .iter()
-        .map(|r| {
-            let record = context.state.instances.get(&r.target.instance());
-            decide(verb, options, r, record, before.get(&r.container))
-        })
-        .collect();
-    if context.fleet.cancel.is_draining() {
-        return Err(HostError::NotAttempted);
-    }
-    if let Some(error) = halt.error() {
-        return Err(error);
-    }
+    let goes_on = || halt.error().is_none();
+    until_free(context, registered, goes_on, |registered| task.round(session, registered), failed)
+}
 
-    let acted_on = registered.iter().zip(&decisions).filter(|(_, decision)| decision.action().is_some());
-    recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
-    let options_of_plan = health::options(options, registered, &decisions, &before);
-    let mut plan = Plan::new(host, verb, options_of_plan, registered, &decisions);
-    let mut after = None;
-    if let Some(script) = &mut plan.script {
+/// What is done on one host, but for whom.
+struct Task<'a> {
+    context: &'a Context<'a>,
+    verb: Verb,
+    options: Options,
+    halt: &'a Halt,
+    recorder: &'a Recorder<'a>,
+}
+
+impl Task<'_> {
+    /// Looks, decides, acts and looks again. Gives a row for each of `registered`, and which of them somebody else holds.
+    fn round(&self, session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Round<Row>, HostError> {
+        let Self { context, verb, options, .. } = *self;
+        let host = session.host();
+        let alone = |outcome: Outcome, trouble: &Trouble| {
+            let row = |r| (without_answer(context, r, trouble, outcome), None);
+            Ok((registered.iter().map(row).collect(), vec![]))
+        };
+        let (before, held_before) = match observe::look(session, registered, context.patience.is_some()) {
+            Ok(seen) => seen,
+            Err(trouble) => {
+                let outcome = match trouble.kind {
+                    TroubleKind::Failed => Outcome::Failed,
+                    TroubleKind::Unreachable => Outcome::Unreachable,
+                    TroubleKind::Interrupted | TroubleKind::Halted => Outcome::NotAttempted,
+                };
+                return alone(outcome, &trouble);
+            }
+        };
+        let decisions: Vec<Decision> = registered
+            .iter()
+            .map(|r| {
+                let record = context.state.instances.get(&r.target.instance());
+                decide(verb, options, r, record, before.get(&r.container))
+            })
+            .collect();
+        if context.fleet.cancel.is_draining() {
+            return Err(HostError::NotAttempted);
+        }
+        if let Some(error) = self.halt.error() {
+            return Err(error);
+        }
+
+        let acted_on = registered.iter().zip(&decisions).filter(|(_, decision)| decision.action().is_some());
+        self.recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
+        let options = health::options(options, registered, &decisions, &before);
         let allowed = options.settle + options.health.unwrap_or_default() + ACT_ALLOWED;
-        let attempt = Attempt::new(script, session, before.clock(), allowed);
-        match session.exec(verb.as_str(), script, allowed) {
-            Ok(sections) => after = Some(sections),
-            Err(error) => {
-                let work = Work { context, verb, options, registered, decisions: &decisions, before: &before };
-                return Ok(afterwards::rows(&work, session, &attempt, &error));
+        let run = self.recorder.id().map(ToString::to_string);
+        let holder = Holder { owner: &context.actor, purpose: verb.as_str(), run: run.as_deref() };
+        let wish = context.patience.map(|_| (holder, session.allowed(allowed) + LEASE_MARGIN));
+        let mut plan = Plan::new(host, verb, options, (registered, &decisions), &before, wish);
+        let mut after = None;
+        if let Some(script) = &mut plan.script {
+            let attempt = Attempt::new(script, session, before.clock(), allowed);
+            match session.exec(verb.as_str(), script, allowed) {
+                Ok(sections) => after = Some(sections),
+                Err(error) => {
+                    let work = Work { context, verb, options, registered, decisions: &decisions, before: &before };
+                    return Ok((afterwards::rows(&work, session, &attempt, &error), vec![]));
+                }
             }
         }
-    }
-    let seen = match (&after, plan.look) {
-        (Some(sections), Some(id)) => match observe::read(sections.get(id)) {
-            Ok(observation) => observation,
-            Err(trouble) => return Ok(alone(Outcome::Unknown, &trouble)),
-        },
-        _ => before.clone(),
-    };
-    let checks = health::read(plan.health.and_then(|id| after.as_ref()?.get(id)));
-    Ok(registered
-        .iter()
-        .zip(&decisions)
-        .map(|(r, decision)| {
+        let seen = match (&after, plan.look) {
+            (Some(sections), Some(id)) => match observe::read(sections.get(id)) {
+                Ok(observation) => observation,
+                Err(trouble) => return alone(Outcome::Unknown, &trouble),
+            },
+            _ => before.clone(),
+        };
+        let sections = after.as_ref();
+        let checks = health::read(plan.health.and_then(|id| sections?.get(id)));
+        let leases = plan.leases.and_then(|id| sections?.get(id)).map(lease::taken).unwrap_or_default();
+        let (mut rows, mut held) = (vec![], vec![]);
+        for (index, (r, decision)) in registered.iter().zip(&decisions).enumerate() {
+            // Also what needed nothing when it was looked at: another run is changing it.
+            let leases = if decision.action().is_some() { &leases } else { &held_before };
+            let refused = matches!(decision, Decision::Refuse(_));
+            if let Some(trouble) = locks::refusal(leases, &r.container).filter(|_| !refused) {
+                if leases.trouble.is_none() {
+                    held.push(index);
+                }
+                rows.push(left_alone(context, r, &seen, trouble));
+                continue;
+            }
             let section = |ids: &BTreeMap<String, SectionId>| {
                 let id = ids.get(r.target.server.name.as_str())?;
-                after.as_ref()?.get(*id)
+                sections?.get(*id)
             };
             let (job, log) = (section(&plan.jobs), section(&plan.logs));
-            judge(context, r, decision, options, Answers { before: &before, seen: &seen, job, log, checks: &checks })
-        })
-        .collect())
+            let answers = Answers { before: &before, seen: &seen, job, log, checks: &checks };
+            rows.push(judge(context, r, decision, options, answers));
+        }
+        Ok((rows, held))
+    }
 }

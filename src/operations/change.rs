@@ -16,6 +16,7 @@ use crate::{
         command::{self, DockerCommand},
         drift::{Drift, drift},
         inspect::{Container, ContainerState},
+        shell::quote,
     },
 };
 
@@ -141,22 +142,26 @@ fn foreign(registered: &Registered<'_>, drifts: &[Drift]) -> Trouble {
 }
 
 impl Decision {
-    /// The shell text that carries it out; `None` when there is nothing to do.
+    /// The shell text that carries it out; `None` when there is nothing to do. It acts on the container with the id `was`, where that is
+    /// told, and on no other that has taken its name since.
     #[must_use]
-    pub fn code(&self, registered: &Registered<'_>) -> Option<String> {
+    pub fn code(&self, registered: &Registered<'_>, was: Option<&str>) -> Option<String> {
         let host = registered.target.host;
         let name = &registered.container;
+        // An id cannot be taken over.
+        let target = was.unwrap_or(name);
         let (run, stop) = (registered.run_command(), registered.stop_command());
         let docker = |command: DockerCommand| say(&command, host);
-        Some(match self {
+        let code = match self {
             Self::Leave(_) | Self::Refuse(_) => return None,
-            Self::Create => run,
-            Self::Start => docker(command::start(name)),
-            Self::Unpause => docker(command::unpause(name)),
+            Self::Create => return Some(run),
+            Self::Start => return Some(docker(command::start(target))),
+            Self::Unpause => return Some(docker(command::unpause(target))),
+            Self::Stop if registered.stops_by_default() => return Some(docker(command::stop(target))),
+            // One call to docker instead of two; it means the same.
+            Self::Restart if registered.stops_by_default() => return Some(docker(command::restart(target))),
             Self::Replace => format!("{} >/dev/null && {run}", docker(command::force_remove(name))),
             Self::Stop => stop,
-            // One call to docker instead of two; it means the same.
-            Self::Restart if registered.stops_by_default() => docker(command::restart(name)),
             // A registered stop string may remove the container as well.
             Self::Restart => format!(
                 "{stop} && if {} >/dev/null 2>&1; then {}; else {run}; fi",
@@ -172,6 +177,11 @@ impl Decision {
                 );
                 format!("{stop} && {{ {} >/dev/null 2>&1; {gone}; {run}; }}", docker(command::force_remove(name)))
             }
+        };
+        // A registered string goes by the name, and what is removed is lost, also when it was only renamed out of the way.
+        Some(match was {
+            Some(id) => if_still(registered, id, &code),
+            None => code,
         })
     }
 
@@ -196,6 +206,19 @@ impl Decision {
             Self::Create | Self::Start | Self::Unpause | Self::Replace | Self::Restart | Self::StopAndReplace
         )
     }
+}
+
+/// How [`if_still`] ends without having done anything.
+pub const NOT_THE_SAME: i32 = 76;
+
+/// `code`, to be run only while the container's name belongs to `id`; else it ends with [`NOT_THE_SAME`] and what docker says.
+#[must_use]
+pub fn if_still(registered: &Registered<'_>, id: &str, code: &str) -> String {
+    let ask = say(&command::exists(&registered.container), registered.target.host);
+    let id = quote(id);
+    format!(
+        "mcp_i=$({ask} 2>&1); if [ \"$mcp_i\" = {id} ]; then {code}\nelse printf '%s\\n' \"$mcp_i\" >&2; (exit {NOT_THE_SAME}); fi"
+    )
 }
 
 #[cfg(test)]

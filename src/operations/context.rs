@@ -2,6 +2,8 @@
 //!
 //! Boundary: borrowed values; made by `commands::App`.
 
+use std::time::Duration;
+
 use super::{
     act::understand,
     registered::Registered,
@@ -31,6 +33,8 @@ pub struct Context<'a> {
     pub fleet: Fleet<'a>,
     /// Who acts: `user@machine`, for the record.
     pub actor: String,
+    /// How long a container is waited for on which another run acts; `None` acts without asking.
+    pub patience: Option<Duration>,
 }
 
 impl Context<'_> {

@@ -37,7 +37,7 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
         let registered = understand(&targets)?;
         for r in &registered {
             let mut step = |when: &str, decision: &Decision| {
-                if let Some(command) = decision.code(r) {
+                if let Some(command) = decision.code(r, None) {
                     let instance = Some(r.target.instance().to_string());
                     steps.push(DryStep { host: host.name.clone(), instance, when: Some(when.to_owned()), command });
                 }

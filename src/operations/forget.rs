@@ -10,7 +10,8 @@ use std::{
 use super::{
     Context, Trouble,
     aftermath::Attempt,
-    change::{Ownership, ownership},
+    change::{Ownership, if_still, ownership},
+    locks::{self, LEASE_MARGIN, Round, until_free},
     observe::{self, Observation},
     recorder::Recorder,
     registered::{Registered, say},
@@ -24,8 +25,11 @@ use crate::{
     docker::{command, inspect::ContainerState},
     domain::Instance,
     error::{CommandError, Exit},
-    fleet::Session,
-    transport::script::Script,
+    fleet::{HostError, Session},
+    transport::{
+        lease::{self, Holder},
+        script::Script,
+    },
 };
 
 /// What became of one instance's container.
@@ -74,10 +78,35 @@ pub fn containers(
     act: Option<&Recorder<'_>>,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
     let answers = context.on_each_host(targets, |session, registered| {
+        let task = Task { context, stop, act };
         let host = session.host();
-        let seen = match observe::look(session, registered) {
-            Ok(seen) => seen,
-            Err(trouble) => return Ok(vec![Forgotten::Trouble(trouble); registered.len()]),
+        let failed = |_: &Registered<'_>, error: &HostError| Forgotten::Trouble(Trouble::host(error, host));
+        until_free(context, registered, || true, |registered| task.round(session, registered), failed)
+    })?;
+    let mut all = vec![];
+    for (host, registered, result) in answers {
+        let results =
+            result.unwrap_or_else(|error| vec![Forgotten::Trouble(Trouble::host(&error, host)); registered.len()]);
+        all.extend(registered.iter().map(|r| r.target.instance()).zip(results));
+    }
+    Ok(all)
+}
+
+/// What is done on one host, but for whom.
+struct Task<'a> {
+    context: &'a Context<'a>,
+    stop: bool,
+    act: Option<&'a Recorder<'a>>,
+}
+
+impl Task<'_> {
+    /// Looks, and removes what is to be removed.
+    fn round(&self, session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Round<Forgotten>, HostError> {
+        let Self { context, stop, act } = *self;
+        let (host, leases) = (session.host(), context.patience.is_some());
+        let seen = match observe::look(session, registered, false) {
+            Ok((seen, _)) => seen,
+            Err(trouble) => return Ok((vec![Forgotten::Trouble(trouble); registered.len()], vec![])),
         };
         let mut script = Script::new();
         script.export(&host.env);
@@ -106,14 +135,23 @@ pub fn containers(
                     // With --rm docker may already be removing it: gone is what was wanted.
                     let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
                     let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
+                    let code = if_still(r, &container.id, &code);
+                    let code = if leases { lease::guarded(&r.container, &code) } else { code };
                     (Forgotten::Removed, Some(code))
                 }
             })
             .collect();
         let codes: Vec<String> = plan.iter().filter_map(|(_, code)| code.clone()).collect();
         if codes.is_empty() {
-            return Ok(plan.into_iter().map(|(what, _)| what).collect());
+            return Ok((plan.into_iter().map(|(what, _)| what).collect(), vec![]));
         }
+        let acted_on = || registered.iter().zip(&plan).filter(|(_, (_, code))| code.is_some()).map(|(r, _)| r);
+        let run = act.and_then(Recorder::id).map(ToString::to_string);
+        let taken = leases.then(|| {
+            let names: Vec<&str> = acted_on().map(|r| r.container.as_str()).collect();
+            let holder = Holder { owner: &context.actor, purpose: VERB, run: run.as_deref() };
+            lease::take(&mut script, &names, &holder, session.allowed(ALLOWED) + LEASE_MARGIN)
+        });
         let mut ids = script.side_by_side(&codes, 10).into_iter();
         let written = |done: Vec<Forgotten>, begin: Instant| {
             if let Some(recorder) = act {
@@ -123,8 +161,7 @@ pub fn containers(
             done
         };
         if let Some(recorder) = act {
-            let acted_on = registered.iter().zip(&plan).filter(|(_, (_, code))| code.is_some());
-            recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
+            recorder.attempt(acted_on().map(|r| r.target.instance()).collect());
         }
         let begin = Instant::now();
         let attempt = Attempt::new(&mut script, session, seen.clock(), ALLOWED);
@@ -136,15 +173,26 @@ pub fn containers(
                 let what = |((what, code), after): ((Forgotten, Option<String>), Option<Trouble>)| {
                     code.and(after).map_or(what, Forgotten::Trouble)
                 };
-                return Ok(written(plan.into_iter().zip(after).map(what).collect(), begin));
+                return Ok((written(plan.into_iter().zip(after).map(what).collect(), begin), vec![]));
             }
             Err(error) => return Err(error),
         };
+        let taken = taken.and_then(|id| sections.get(id)).map(lease::taken).unwrap_or_default();
+        let mut held = vec![];
         let done: Vec<Forgotten> = plan
             .into_iter()
-            .map(|(what, code)| {
+            .zip(registered)
+            .enumerate()
+            .map(|(index, ((what, code), r))| {
                 if code.is_none() {
                     return what;
+                }
+                if let Some(trouble) = locks::refusal(&taken, &r.container) {
+                    ids.next();
+                    if taken.trouble.is_none() {
+                        held.push(index);
+                    }
+                    return Forgotten::Trouble(trouble);
                 }
                 match ids.next().and_then(|id| sections.get(id)) {
                     Some(section) if section.exit == Some(0) => what,
@@ -155,15 +203,8 @@ pub fn containers(
                 }
             })
             .collect();
-        Ok(written(done, begin))
-    })?;
-    let mut all = vec![];
-    for (host, registered, result) in answers {
-        let results =
-            result.unwrap_or_else(|error| vec![Forgotten::Trouble(Trouble::host(&error, host)); registered.len()]);
-        all.extend(registered.iter().map(|r| r.target.instance()).zip(results));
+        Ok((written(done, begin), held))
     }
-    Ok(all)
 }
 
 /// What keeps each of `registered` from being called removed after the connection was lost over it.

@@ -11,19 +11,24 @@ use jiff::Timestamp;
 
 use super::{
     Context, Trouble, TroubleKind,
+    change::{Ownership, ownership},
     registered::{Registered, say},
 };
 use crate::{
-    config::state::{Record, State},
+    config::{
+        state::{Record, State},
+        store::StoreError,
+    },
     docker::{
         command,
-        inspect::{Container, parse},
+        inspect::{Container, parse, short_id},
         status::report,
     },
     domain::{Instance, ServerStatus, Status},
     error::Exit,
     fleet::Session,
     transport::{
+        lease::{self, Taken},
         presence::HostClock,
         script::{Script, Section, SectionId},
     },
@@ -53,15 +58,24 @@ impl Observation {
     }
 }
 
-/// Looks at the containers of `registered` in one exec, and at the host's clock.
-pub(super) fn look(session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Observation, Trouble> {
+/// Looks in one exec at the containers of `registered`, at the host's clock, and with `leases` at who acts on them now.
+pub(super) fn look(
+    session: &mut Session<'_>,
+    registered: &[Registered<'_>],
+    leases: bool,
+) -> Result<(Observation, Taken), Trouble> {
     let mut script = Script::new();
     let clock = HostClock::ask(&mut script);
+    let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
+    // Before the containers: what is free then is not acted on, and what is taken later is seen when leases are taken.
+    let leases = leases.then(|| lease::list_on(&mut script, &names));
     let id = ask(&mut script, session, registered);
     let asked = Instant::now();
     let sections = session.exec("look", &script, LOOK_ALLOWED).map_err(|e| Trouble::host(&e, session.host()))?;
     let clock = sections.get(clock).and_then(|section| HostClock::read(section, asked));
-    Ok(Observation { clock, ..read(sections.get(id))? })
+    let held = leases.and_then(|id| sections.get(id)).map(lease::listed).unwrap_or_default();
+    let held = held.into_iter().map(|lease| (lease.container.clone(), lease)).collect();
+    Ok((Observation { clock, ..read(sections.get(id))? }, Taken { held, trouble: None }))
 }
 
 /// Adds the question that [`read`] reads the answer of.
@@ -125,12 +139,26 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
     let previous = context.state.instances.get(&instance);
     let container = seen.get(&r.container);
     let by_mcp = container.is_some_and(|c| stopped_by_mcp(previous, c));
-    let status = report(&instance.server, &instance.host, container, by_mcp, now);
-    // What made the container is only known while it is the same container.
-    let same = previous.filter(|p| container.is_some_and(|c| p.container_id.as_deref() == Some(c.id.as_str())));
+    let mut status = report(&instance.server, &instance.host, container, by_mcp, now);
+    let known = previous.and_then(|p| p.container_id.as_deref());
+    let elsewhere = match (known, container) {
+        // A container that removes itself is gone when it ends.
+        (Some(id), None) if !r.run.removes_itself() => {
+            Some(format!("the one that mcp knew ({}) was removed or renamed", short_id(id)))
+        }
+        (Some(id), Some(c)) if id != c.id && matches!(ownership(r, previous, c), Ownership::Foreign(_)) => {
+            Some("somebody else's, it differs from what is registered".to_owned())
+        }
+        _ => None,
+    };
+    // What made the container is only known while it is the same container; that it is gone is said until it is made anew.
+    let same = previous.filter(|_| elsewhere.is_some() || container.is_some_and(|c| known == Some(c.id.as_str())));
+    if let Some(what) = &elsewhere {
+        status.message = Some(status.message.map_or_else(|| what.clone(), |message| format!("{message}; {what}")));
+    }
     let record = Record {
         status: status.clone(),
-        container_id: container.map(|c| c.id.clone()),
+        container_id: known.filter(|_| elsewhere.is_some()).or(container.map(|c| c.id.as_str())).map(str::to_owned),
         command_hash: same.and_then(|p| p.command_hash.clone()),
         stopped_by: same.and_then(|p| p.stopped_by.clone()),
     };
@@ -161,7 +189,10 @@ pub fn unanswered(instance: &Instance, record: Option<&Record>, trouble: &Troubl
 /// Writes what was only looked at into the state: another `mcp` may have changed the same container since this one began, so what
 /// it wrote of its making and its stop is kept, and a newer look wins.
 pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<String> {
-    write(context, records, |state, instance, mut record| {
+    if records.is_empty() {
+        return vec![];
+    }
+    let put = |state: &mut State, instance: Instance, mut record: Record| {
         if let Some(fresh) = state.instances.get(&instance) {
             if fresh.status.last_check > record.status.last_check {
                 return;
@@ -172,31 +203,22 @@ pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Reco
             }
         }
         state.instances.insert(instance, record);
-    })
+    };
+    // Nobody waits for a cache: the next look remembers as much.
+    let written = context.workspace.update_state_if_free(|state| {
+        records.into_iter().for_each(|(instance, record)| put(state, instance, record));
+    });
+    warning(written)
 }
 
 /// Writes `records` into the state. The hosts are the truth, so trouble with the file is a warning.
 pub(super) fn remember(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<String> {
-    write(context, records, |state, instance, record| {
-        state.instances.insert(instance, record);
-    })
-}
-
-fn write(
-    context: &Context<'_>,
-    records: Vec<(Instance, Record)>,
-    put: impl Fn(&mut State, Instance, Record),
-) -> Vec<String> {
     if records.is_empty() {
         return vec![];
     }
-    let written = context.workspace.update_state(|state| {
-        for (instance, record) in records {
-            put(state, instance, record);
-        }
-    });
-    match written {
-        Ok(()) => vec![],
-        Err(error) => vec![format!("the state was not written: {error}")],
-    }
+    warning(context.workspace.update_state(|state| state.instances.extend(records)))
+}
+
+fn warning<T>(written: Result<T, StoreError>) -> Vec<String> {
+    written.err().map(|error| format!("the state was not written: {error}")).into_iter().collect()
 }

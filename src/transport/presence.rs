@@ -18,7 +18,7 @@ pub(super) const CLOCK: &str =
     "{ read -r mcp_t mcp_x </proc/uptime && mcp_t=${mcp_t%%.*}; } 2>/dev/null || mcp_t=$(date +%s)";
 
 /// Sets `mcp_b` to a word that changes at each start of the host (random(4), `boot_id`), `-` where there is none.
-const BOOT: &str = "{ read -r mcp_b </proc/sys/kernel/random/boot_id; } 2>/dev/null || mcp_b=-";
+pub(super) const BOOT: &str = "{ read -r mcp_b </proc/sys/kernel/random/boot_id; } 2>/dev/null || mcp_b=-";
 
 /// The host's clock, as read while it was asked something else.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{STATE, StoreError, Workspace, atomic, open, text, text_of};
@@ -22,7 +23,23 @@ impl Workspace {
     /// # Errors
     /// The lock cannot be had, or the file cannot be written.
     pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(self.lock_timeout)?;
+        self.change_state(change)
+    }
+
+    /// As [`Workspace::update_state`], but `None` at once when another run holds the lock: whoever only looks waits for nobody.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn update_state_if_free<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<Option<T>, StoreError> {
+        match self.lock(Duration::ZERO) {
+            Ok(_lock) => self.change_state(change).map(Some),
+            Err(StoreError::Locked { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn change_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let path = self.dir().join(STATE);
         if let Some(seen) = self.seen.state_of(&path) {
             let mut state = State::clone(&seen);

@@ -3,17 +3,57 @@
 //! Boundary: an advisory lock that the kernel takes back when its holder dies, so none is ever stale.
 
 use std::{
+    fmt,
     fs::{File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
+    io::{ErrorKind, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
 
-use super::{LOCK, StoreError};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{LOCK, StoreError, origin::Origin};
+use crate::config::journal::Who;
 
 /// How often a held lock is looked at again.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Who holds the lock of a workspace, as the file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LockHolder {
+    /// The process.
+    pub pid: u32,
+    /// `user@machine`.
+    pub owner: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl LockHolder {
+    fn of_process() -> Self {
+        let Who { user, machine, .. } = Origin::of_process().who;
+        Self { pid: std::process::id(), owner: format!("{user}@{machine}"), since: Timestamp::now() }
+    }
+
+    /// Reads `PID SECONDS OWNER`, the seconds since the epoch.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.trim().splitn(3, ' ');
+        let pid = words.next()?.parse().ok()?;
+        let since = Timestamp::from_second(words.next()?.parse().ok()?).ok()?;
+        // Whoever can write here can write the workspace; still, one line is one line.
+        let owner = words.next()?.chars().filter(|c| !c.is_control()).take(100).collect();
+        Some(Self { pid, owner, since })
+    }
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = Timestamp::now().as_second().saturating_sub(self.since.as_second()).max(0);
+        write!(f, "{} (process {}, for {seconds} s)", self.owner, self.pid)
+    }
+}
 
 /// The lock; held as long as this lives.
 pub(super) struct Lock {
@@ -22,12 +62,8 @@ pub(super) struct Lock {
 
 impl Lock {
     pub(super) fn acquire(dir: &Path, timeout: Duration) -> Result<Self, StoreError> {
-        let path = dir.join(LOCK);
-        let io = |source| StoreError::Io { action: "lock the workspace with", path: path.clone(), source };
-        let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow);
-        let mut file = options.open(&path).map_err(io)?;
+        let io = |source| trouble(dir, source);
+        let mut file = open(dir).map_err(io)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -40,16 +76,41 @@ impl Lock {
             }
         }
         // Only for the other side's message: the lock itself does not depend on it.
-        let named =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        named.map_err(io)?;
+        let LockHolder { pid, owner, since } = LockHolder::of_process();
+        let line = format!("{pid} {} {owner}\n", since.as_second());
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(line.as_bytes())).map_err(io)?;
         Ok(Self { _file: file })
+    }
+
+    /// Who holds it now; `None` when nobody does.
+    pub(super) fn holder(dir: &Path) -> Result<Option<LockHolder>, StoreError> {
+        let io = |source| trouble(dir, source);
+        let mut file = match File::open(dir.join(LOCK)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(io)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(holder(&mut file)),
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
     }
 }
 
-fn holder(file: &mut File) -> Option<u32> {
+fn open(dir: &Path) -> std::io::Result<File> {
+    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow);
+    options.open(dir.join(LOCK))
+}
+
+fn trouble(dir: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io { action: "lock the workspace with", path: dir.join(LOCK), source }
+}
+
+fn holder(file: &mut File) -> Option<LockHolder> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.take(20).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(512).read_to_string(&mut text).ok()?;
+    LockHolder::parse(&text)
 }

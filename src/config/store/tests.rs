@@ -212,9 +212,17 @@ fn a_held_lock_is_waited_for_and_then_its_holder_is_named() {
         });
         entered.recv().unwrap();
         let error = impatient.update_state(|_| ()).unwrap_err();
-        assert!(matches!(error, StoreError::Locked { holder: Some(pid), .. } if pid == std::process::id()), "{error}");
+        assert!(
+            matches!(error, StoreError::Locked { holder: Some(ref holder), .. } if holder.pid == std::process::id()),
+            "{error}"
+        );
+        assert!(error.to_string().contains('@') && error.to_string().contains(" s)"), "{error}");
+        assert_eq!(impatient.held_by().unwrap().unwrap().pid, std::process::id());
+        assert_eq!(workspace.update_state_if_free(|_| ()).unwrap(), None, "whoever only looks waits for nobody");
         leave.send(()).unwrap();
     });
+    assert_eq!(impatient.held_by().unwrap(), None);
+    assert_eq!(workspace.update_state_if_free(|_| ()).unwrap(), Some(()));
     impatient.update_state(|_| ()).unwrap();
 }
 

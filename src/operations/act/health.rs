@@ -20,15 +20,17 @@ use crate::{
     transport::script::{Script, Section, SectionId},
 };
 
-/// The options for a host where nothing is started and no container is in its start period: there is nothing to wait for.
+/// The options for a host where nothing is started and every container that has a health check passes it: there is nothing to wait for.
 pub(super) fn options(
     options: Options,
     registered: &[Registered<'_>],
     decisions: &[Decision],
     before: &Observation,
 ) -> Options {
-    let starting = |r: &Registered<'_>| before.get(&r.container).is_some_and(|c| c.health == Some(Health::Starting));
-    let waits = decisions.iter().any(Decision::applies_registered) || registered.iter().any(starting);
+    let open = |r: &Registered<'_>| {
+        before.get(&r.container).is_some_and(|c| c.health.is_some_and(|health| health != Health::Healthy))
+    };
+    let waits = decisions.iter().any(Decision::applies_registered) || registered.iter().any(open);
     Options { health: options.health.filter(|_| waits), ..options }
 }
 

@@ -9,11 +9,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::health::{self, Checks};
 use crate::{
     config::state::{Record, StoppedBy},
-    docker::{inspect::Container, status::report},
+    docker::{
+        failure::{EngineFailureKind, classify},
+        inspect::{Container, short_id},
+        status::report,
+    },
     domain::{ServerStatus, Status},
     operations::{
         Context, InstanceReport, Outcome, Trouble,
-        change::{Decision, Options, Ownership, ownership},
+        change::{Decision, NOT_THE_SAME, Options, Ownership, ownership},
         observe::{self, Observation, stopped_by_mcp},
         registered::Registered,
     },
@@ -62,12 +66,13 @@ pub(super) fn judge(
         command_hash: None,
         stopped_by: None,
     };
+    let elsewhere = meddled(r, decision, was, container, job);
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
     // A replacement that failed before it began leaves the old container, which was not made from what is registered.
     let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace)
         && container.is_some_and(|c| was.is_some_and(|was| was.id == c.id));
     record.command_hash = match decision {
-        d if d.applies_registered() && !still_old => container.map(|_| r.hash()),
+        d if d.applies_registered() && !still_old && elsewhere.is_none() => container.map(|_| r.hash()),
         _ if container.is_some_and(adopted) => Some(r.hash()),
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
@@ -90,6 +95,7 @@ pub(super) fn judge(
     let stderr = job.map(Section::stderr_text).unwrap_or_default();
     let error = match decision {
         Decision::Refuse(trouble) => Some(trouble.clone()),
+        _ if elsewhere.is_some() => elsewhere.clone(),
         _ if exit != Some(0) => Trouble::docker(exit, &stderr),
         Decision::Stop if status.status == Status::Running => Some(Trouble::failed(
             "the stop string ended well, but the container still runs",
@@ -127,6 +133,50 @@ pub(super) fn judge(
     // A container that is somebody else's is not ours to remember.
     let record = (!matches!(decision, Decision::Refuse(_))).then_some(record);
     (row, record)
+}
+
+/// That somebody other than this run has acted on the container between the two looks, where that can be seen.
+fn meddled(
+    r: &Registered<'_>,
+    decision: &Decision,
+    was: Option<&Container>,
+    container: Option<&Container>,
+    job: Option<&Section>,
+) -> Option<Trouble> {
+    let job = job?;
+    let is_id = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let goes_by_id = match decision {
+        Decision::Leave(_) | Decision::Refuse(_) => return None,
+        Decision::Create | Decision::Replace | Decision::StopAndReplace => false,
+        Decision::Stop | Decision::Restart => r.stops_by_default(),
+        Decision::Start | Decision::Unpause => true,
+    };
+    let is_meddled = match job.exit? {
+        0 => {
+            // What the registered string has made says its own id, when it goes into the background.
+            let said = job.stdout_text();
+            let made = said.lines().last().map(str::trim).filter(|text| is_id(text));
+            let ours = if goes_by_id { was.map(|was| was.id.as_str()) } else { made };
+            let may_be_gone = r.run.removes_itself() || matches!(decision, Decision::Stop);
+            ours.is_some_and(|ours| container.map_or(!may_be_gone, |container| container.id != ours))
+        }
+        code => {
+            let said = job.stderr_text();
+            let is_gone = || classify(code, &said).is_some_and(|f| f.kind == EngineFailureKind::NoContainer);
+            if goes_by_id { is_gone() } else { code == NOT_THE_SAME && (is_id(said.trim()) || is_gone()) }
+        }
+    };
+    let what = match container {
+        Some(container) if was.is_some_and(|was| was.id == container.id) => "it was away for a while".to_owned(),
+        Some(container) => format!("another container has its name now ({})", short_id(&container.id)),
+        None => "it was removed or renamed".to_owned(),
+    };
+    is_meddled.then(|| {
+        Trouble::failed(
+            format!("somebody else acted on the container {} meanwhile: {what}", r.container),
+            Some("see who works on that host besides, then run the same command again".to_owned()),
+        )
+    })
 }
 
 /// A line of a log, as far as it is kept in a report.
@@ -184,6 +234,22 @@ pub(super) fn without_answer(
         status: Some(status),
         error: Some(trouble.clone()),
     }
+}
+
+/// A row for an instance that was left to whoever holds it, which `trouble` tells of: its container is as `seen`.
+pub(super) fn left_alone(context: &Context<'_>, r: &Registered<'_>, seen: &Observation, trouble: Trouble) -> Row {
+    let (status, record) = observe::status_of(context, r, seen);
+    let instance = r.target.instance();
+    let row = InstanceReport {
+        name: instance.server,
+        host: instance.host,
+        outcome: Outcome::NotDone,
+        action: None,
+        note: None,
+        status: Some(status),
+        error: Some(trouble),
+    };
+    (row, Some(record))
 }
 
 /// After the connection broke while the host was at work: what needed nothing is known, the rest is not.

@@ -2,7 +2,7 @@
 //!
 //! Boundary: pure; shell text around the strings of `change`. Next: `judge` reads what came of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::health;
 use crate::{
@@ -14,9 +14,13 @@ use crate::{
     operations::{
         Verb,
         change::{Decision, Options},
+        observe::Observation,
         registered::{Registered, say},
     },
-    transport::script::{Script, SectionId},
+    transport::{
+        lease::{self, Holder},
+        script::{Script, SectionId},
+    },
 };
 
 /// Most containers of one host that are worked on at once: each takes a docker command line of its own on the host. The host's cores do
@@ -33,25 +37,34 @@ pub(super) struct Plan {
     pub(super) logs: BTreeMap<String, SectionId>,
     pub(super) health: Option<SectionId>,
     pub(super) look: Option<SectionId>,
+    /// What came of taking the leases.
+    pub(super) leases: Option<SectionId>,
 }
+
+/// Who takes leases on the host, and for how long.
+pub(super) type Wish<'a> = (Holder<'a>, Duration);
 
 impl Plan {
     pub(super) fn new(
         host: &Host,
         verb: Verb,
         options: Options,
-        registered: &[Registered<'_>],
-        decisions: &[Decision],
+        (registered, decisions): (&[Registered<'_>], &[Decision]),
+        before: &Observation,
+        wish: Option<Wish<'_>>,
     ) -> Self {
         let mut steps: Vec<(i64, &Registered<'_>, String)> = registered
             .iter()
             .zip(decisions)
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
-                Some((if verb == Verb::Stop { -priority } else { priority }, r, d.code(r)?))
+                let code = d.code(r, before.get(&r.container).map(|c| c.id.as_str()))?;
+                let code = if wish.is_some() { lease::guarded(&r.container, &code) } else { code };
+                Some((if verb == Verb::Stop { -priority } else { priority }, r, code))
             })
             .collect();
-        let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), health: None, look: None };
+        let (jobs, logs) = (BTreeMap::new(), BTreeMap::new());
+        let mut plan = Self { script: None, jobs, logs, health: None, look: None, leases: None };
         if steps.is_empty() && options.health.is_none() {
             return plan;
         }
@@ -59,6 +72,10 @@ impl Plan {
         let mut script = Script::new();
         script.export(&host.env);
         script.outlive_connection();
+        if let Some((holder, allowed)) = wish.filter(|_| !steps.is_empty()) {
+            let names: Vec<&str> = steps.iter().map(|(_, r, _)| r.container.as_str()).collect();
+            plan.leases = Some(lease::take(&mut script, &names, &holder, allowed));
+        }
         for group in steps.chunk_by(|a, b| a.0 == b.0) {
             let codes: Vec<String> = group.iter().map(|(_, _, code)| code.clone()).collect();
             let ids = script.side_by_side(&codes, AT_ONCE);

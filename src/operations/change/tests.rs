@@ -192,11 +192,11 @@ fn each_decision_is_one_piece_of_shell() {
             (Decision::Stop, "docker stop plain".to_owned()),
             (Decision::Restart, "docker restart plain".to_owned()),
         ] {
-            assert_eq!(decision.code(r), Some(code), "{decision:?}");
+            assert_eq!(decision.code(r, None), Some(code), "{decision:?}");
         }
-        assert_eq!(Decision::Leave(None).code(r), None);
-        assert_eq!(Decision::Refuse(Trouble::failed("x", None)).code(r), None);
-        let code = Decision::StopAndReplace.code(r).unwrap_or_default();
+        assert_eq!(Decision::Leave(None).code(r, None), None);
+        assert_eq!(Decision::Refuse(Trouble::failed("x", None)).code(r, None), None);
+        let code = Decision::StopAndReplace.code(r, None).unwrap_or_default();
         assert!(
             code.starts_with("docker stop plain && { docker rm -f plain ") && code.ends_with(&format!("{RUN}; }}"))
         );
@@ -204,13 +204,44 @@ fn each_decision_is_one_piece_of_shell() {
 }
 
 #[test]
+fn what_was_looked_at_is_acted_on_and_nothing_that_has_taken_its_name_since() {
+    let (server, host) = (server(RUN), host("docker"));
+    let with_stop = Server { stop: Some("docker stop -t 30 plain".to_owned()), ..server.clone() };
+    with_registered(&server, &host, |r| {
+        for (decision, code) in [
+            (Decision::Start, "docker start 4f5e"),
+            (Decision::Unpause, "docker unpause 4f5e"),
+            (Decision::Stop, "docker stop 4f5e"),
+            (Decision::Restart, "docker restart 4f5e"),
+            (Decision::Create, RUN),
+        ] {
+            assert_eq!(decision.code(r, Some("4f5e")).as_deref(), Some(code), "{decision:?}");
+        }
+    });
+    let look = "mcp_i=$(docker container inspect --format '{{.Id}}' plain 2>&1); if [ \"$mcp_i\" = 4f5e ]; then ";
+    for (server, decision) in [
+        (&server, Decision::Replace),
+        (&server, Decision::StopAndReplace),
+        (&with_stop, Decision::Stop),
+        (&with_stop, Decision::Restart),
+        (&with_stop, Decision::StopAndReplace),
+    ] {
+        with_registered(server, &host, |r| {
+            let (known, unknown) = (decision.code(r, Some("4f5e")), decision.code(r, None));
+            let inside = known.as_deref().and_then(|code| code.strip_prefix(look));
+            assert!(inside.is_some_and(|code| code.starts_with(&unknown.unwrap_or_default())), "{known:?}");
+        });
+    }
+}
+
+#[test]
 fn a_registered_stop_string_stands_wherever_a_container_is_stopped() {
     let server = Server { stop: Some("docker stop -t 30 plain".to_owned()), ..server(RUN) };
     let host = host("docker");
     with_registered(&server, &host, |r| {
-        assert_eq!(Decision::Stop.code(r).as_deref(), Some("docker stop -t 30 plain"));
+        assert_eq!(Decision::Stop.code(r, None).as_deref(), Some("docker stop -t 30 plain"));
         for decision in [Decision::Restart, Decision::StopAndReplace] {
-            let code = decision.code(r).unwrap_or_default();
+            let code = decision.code(r, None).unwrap_or_default();
             assert!(code.starts_with("docker stop -t 30 plain && "), "{code}");
             assert!(code.contains(RUN), "it may have removed the container: {code}");
         }
@@ -231,7 +262,7 @@ fn a_host_s_words_for_docker_stand_in_every_place() {
             Decision::Restart,
             Decision::StopAndReplace,
         ] {
-            let code = decision.code(r).unwrap_or_default();
+            let code = decision.code(r, None).unwrap_or_default();
             let (all, sudo) = (code.matches("docker ").count(), code.matches("sudo -n docker ").count());
             assert!(sudo > 0 && all == sudo, "{decision:?}: {code}");
         }
