@@ -142,7 +142,7 @@ fn on_one_host(
     let acted_on = registered.iter().zip(&decisions).filter(|(_, decision)| decision.action().is_some());
     recorder.attempt(acted_on.map(|(r, _)| r.target.instance()).collect());
     let options_of_plan = health::options(options, registered, &decisions, &before);
-    let mut plan = Plan::new(host, verb, options_of_plan, registered, &decisions);
+    let mut plan = Plan::new(host, verb, options_of_plan, registered, &decisions, recorder.stamp());
     let mut after = None;
     if let Some(script) = &mut plan.script {
         let allowed = options.settle + options.health.unwrap_or_default() + ACT_ALLOWED;

@@ -13,6 +13,7 @@ use crate::{
     domain::Host,
     operations::{
         Verb,
+        audit::Stamp,
         change::{Decision, Options},
         registered::{Registered, say},
     },
@@ -42,13 +43,15 @@ impl Plan {
         options: Options,
         registered: &[Registered<'_>],
         decisions: &[Decision],
+        stamp: &Stamp,
     ) -> Self {
         let mut steps: Vec<(i64, &Registered<'_>, String)> = registered
             .iter()
             .zip(decisions)
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
-                Some((if verb == Verb::Stop { -priority } else { priority }, r, d.code(r)?))
+                let code = stamp.around(host, verb.as_str(), r, d.code(r)?);
+                Some((if verb == Verb::Stop { -priority } else { priority }, r, code))
             })
             .collect();
         let mut plan = Self { script: None, jobs: BTreeMap::new(), logs: BTreeMap::new(), health: None, look: None };
