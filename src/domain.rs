@@ -13,7 +13,7 @@ mod words;
 
 pub use glob::glob;
 pub use host::{
-    AddressFamily, AgentChoice, Algorithms, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
+    AddressFamily, AgentChoice, Algorithms, Audit, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
 };
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
 pub use server::Server;

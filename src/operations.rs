@@ -4,6 +4,7 @@
 
 pub mod act;
 mod aftermath;
+mod audit;
 pub mod change;
 pub mod check;
 mod context;

@@ -23,6 +23,7 @@ mod table;
 mod terminal;
 mod trust;
 mod ui;
+mod verify;
 mod words;
 
 pub use exec::{ExecPrinter, Gathered};

@@ -8,6 +8,8 @@
 
 #[path = "support/around.rs"]
 mod around;
+#[path = "change/audit.rs"]
+mod audit;
 #[path = "change/docker_words.rs"]
 mod docker_words;
 #[path = "change/dry_run.rs"]

@@ -58,6 +58,7 @@ fn every_command_has_examples() {
         assert!(command == "hosts" || text.contains("Examples:"), "{text}");
         insta::assert_snapshot!(command, text);
     }
+    insta::assert_snapshot!("history-verify", help(&["history", "verify"]));
     for verb in ["list", "check", "trust", "add", "remove"] {
         let text = help(&["hosts", verb]);
         assert!(text.contains("Examples:"), "{text}");

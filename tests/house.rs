@@ -215,3 +215,29 @@ fn every_file_says_what_it_is_for() {
         .collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+#[test]
+fn the_tests_that_the_security_page_goes_by_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let is_name =
+        |word: &&str| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c));
+    // Keys of files have an underscore as well, but not three.
+    let named: BTreeSet<&str> =
+        page.split('`').skip(1).step_by(2).filter(is_name).filter(|word| word.matches('_').count() > 2).collect();
+    assert!(named.len() > 30, "{named:?}");
+    let mut code: String = sources().into_iter().map(|(_, text)| text).collect();
+    let mut directories = vec![root.join("tests")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                directories.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                code += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let missing: Vec<&str> = named.into_iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

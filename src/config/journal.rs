@@ -3,12 +3,14 @@
 //! Boundary: lines in, runs out, and back; appending and rotating are `store`'s. Reading is tolerant: a line that cannot be read
 //! (torn by a kill, written by a later version) is counted and passed over, keys that are not known are too.
 //! Next: `runs` puts lines together, `target` says what a run is about, `again` what is needed to do it again, `mask` keeps
-//! secrets out.
+//! secrets out, `chain` binds lines together, `verify` looks whether they still are.
 
 mod again;
+pub mod chain;
 mod mask;
 mod runs;
 mod target;
+pub mod verify;
 
 use std::{collections::BTreeMap, fmt, hash::BuildHasher, hash::Hasher};
 
@@ -138,6 +140,9 @@ pub struct Begin {
     /// The hosts of each batch; left out when there is one batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "target::batches")]
     pub batches: Vec<Vec<HostName>>,
+    /// The workspace, an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// The inventories its hosts came from; left out when that was `hosts.yaml`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
@@ -153,8 +158,11 @@ pub struct Begin {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Who {
-    /// The user's name.
+    /// The user's name, as the environment has it.
     pub user: String,
+    /// The user's number, as the kernel has it: the real one of the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     /// The machine `mcp` ran on.
     pub machine: String,
     /// Who that user was before sudo.

@@ -25,6 +25,18 @@ pub struct Host {
     pub timeout: Option<Duration>,
     /// How long its session is kept for the next run after its last use; zero for not at all, `None` takes the default.
     pub persist: Option<Duration>,
+    /// What it writes down of changes.
+    pub audit: Audit,
+}
+
+/// What a host writes down of changes itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// A line in its syslog, where it has `logger`.
+    #[default]
+    Syslog,
+    /// Nothing.
+    None,
 }
 
 impl Host {
@@ -43,6 +55,7 @@ impl Host {
             connect_timeout: Self::CONNECT_TIMEOUT,
             timeout: None,
             persist: None,
+            audit: Audit::default(),
         }
     }
 }

@@ -173,7 +173,8 @@ impl Task<'_> {
         let run = self.recorder.id().map(ToString::to_string);
         let holder = Holder { owner: &context.actor, purpose: verb.as_str(), run: run.as_deref() };
         let wish = context.patience.map(|_| (holder, session.allowed(allowed) + LEASE_MARGIN));
-        let mut plan = Plan::new(host, verb, options, (registered, &decisions), &before, wish);
+        let stamp = self.recorder.stamp();
+        let mut plan = Plan::new(host, verb, options, (registered, &decisions), &before, wish, stamp);
         let mut after = None;
         if let Some(script) = &mut plan.script {
             let attempt = Attempt::new(script, session, before.clock(), allowed);

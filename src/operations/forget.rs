@@ -127,15 +127,13 @@ impl Task<'_> {
                     if alive && !stop {
                         return (Forgotten::Runs, None);
                     }
-                    if act.is_none() {
-                        return (Forgotten::Removed, None);
-                    }
+                    let Some(book) = act else { return (Forgotten::Removed, None) };
                     let remove = say(&command::force_remove(&r.container), host);
                     let exists = say(&command::exists(&r.container), host);
                     // With --rm docker may already be removing it: gone is what was wanted.
                     let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
                     let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
-                    let code = if_still(r, &container.id, &code);
+                    let code = book.stamp().around(host, VERB, r, if_still(r, &container.id, &code));
                     let code = if leases { lease::guarded(&r.container, &code) } else { code };
                     (Forgotten::Removed, Some(code))
                 }

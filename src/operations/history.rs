@@ -1,6 +1,7 @@
 //! What the journal tells, as answers that serialise.
 //!
-//! Boundary: runs in, reports out; whether a run is still at work is asked of the system. Next: `resume` for what is left.
+//! Boundary: runs in, reports out; whether a run is still at work is asked of the system. Next: `resume` for what is left,
+//! `config::journal::verify` for whether it was tampered with.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +10,14 @@ use serde::Serialize;
 
 use crate::{
     config::{
-        journal::{Run, RunOptions, Runs, Target},
-        store::origin::{Life, life},
+        journal::{Run, RunOptions, Runs, Target, verify::Verification},
+        store::{
+            Workspace,
+            origin::{Life, life},
+        },
     },
     domain::{HostName, ServerName},
+    error::CommandError,
 };
 
 /// How far a run is.
@@ -65,14 +70,18 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Why it ended before all was attempted, because of what failed.
     pub halted: Option<String>,
-    /// Who ran it.
+    /// Who ran it, as the environment has it.
     pub user: String,
+    /// The number of that user, as the kernel has it.
+    pub uid: Option<u32>,
     /// Who that was before sudo.
     pub sudo_user: Option<String>,
     /// On which machine.
     pub machine: String,
     /// The address that user was logged in from.
     pub from: Option<String>,
+    /// In which workspace, an absolute path.
+    pub directory: Option<String>,
     /// Version of `mcp`.
     pub version: String,
     /// How many instances or hosts it was about.
@@ -137,6 +146,14 @@ pub fn list(runs: &Runs, count: usize) -> Vec<RunReport> {
     runs.runs.iter().skip(runs.runs.len().saturating_sub(count)).map(report).collect()
 }
 
+/// Holds the journal of `workspace` against its hashes, and against `head`, a hash that was noted elsewhere or the beginning of one.
+///
+/// # Errors
+/// What the system says.
+pub fn verify(workspace: &Workspace, head: Option<&str>) -> Result<Verification, CommandError> {
+    workspace.verify_journal(head).map_err(|e| CommandError::failed("the journal cannot be verified").because(&e))
+}
+
 /// One run with its instances.
 #[must_use]
 pub fn page(runs: &Runs, run: &Run) -> RunPage {
@@ -191,9 +208,11 @@ fn report(run: &Run) -> RunReport {
         interrupted: end.is_some_and(|(_, end)| end.interrupted),
         halted: end.and_then(|(_, end)| end.halted.clone()),
         user: begin.who.user.clone(),
+        uid: begin.who.uid,
         sudo_user: begin.who.sudo_user.clone(),
         machine: begin.who.machine.clone(),
         from: begin.who.from.clone(),
+        directory: begin.directory.clone(),
         version: begin.version.clone(),
         planned: begin.targets.len(),
         counts,

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{InstanceReport, Outcome};
+use super::{InstanceReport, Outcome, audit::Stamp};
 use crate::{
     config::{
         journal::{Begin, Done, End, Entry, RunId, Target, Targets},
@@ -25,6 +25,7 @@ pub struct Recorder<'a> {
     /// `None` when the beginning could not be written: the rest would tell of nothing then.
     journal: Option<Appender<'a>>,
     warning: Mutex<Option<String>>,
+    stamp: Stamp,
 }
 
 impl<'a> Recorder<'a> {
@@ -33,12 +34,18 @@ impl<'a> Recorder<'a> {
     pub fn begin(workspace: &'a Workspace, mut begin: Begin) -> Self {
         // The same name may be another machine in another inventory: whoever goes on must know which it was.
         begin.sources = workspace.sources().map(Sources::names).unwrap_or_default();
+        let directory = std::path::absolute(workspace.dir()).unwrap_or_else(|_| workspace.dir().to_owned());
+        begin.directory = Some(directory.to_string_lossy().into_owned());
+        let who = begin.who.clone();
         let journal = workspace.journal_of(RunId::new(Timestamp::now()));
         match journal.append(vec![Entry::Begin(Box::new(begin))]) {
-            Ok(()) => Self { journal: Some(journal), warning: Mutex::default() },
+            Ok(()) => {
+                let stamp = Stamp::new(Some(journal.run().clone()), who);
+                Self { journal: Some(journal), warning: Mutex::default(), stamp }
+            }
             Err(error) => {
                 let warning = format!("{}; `mcp resume` will not know of this run", text(&error));
-                Self { journal: None, warning: Mutex::new(Some(warning)) }
+                Self { journal: None, warning: Mutex::new(Some(warning)), stamp: Stamp::new(None, who) }
             }
         }
     }
@@ -47,6 +54,11 @@ impl<'a> Recorder<'a> {
     #[must_use]
     pub fn id(&self) -> Option<&RunId> {
         self.journal.as_ref().map(Appender::run)
+    }
+
+    /// What hosts write into their syslogs of this run.
+    pub(super) fn stamp(&self) -> &Stamp {
+        &self.stamp
     }
 
     /// Writes which instances of a host are about to be acted on.

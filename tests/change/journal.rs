@@ -34,6 +34,8 @@ fn a_run_is_written_down_from_its_beginning_to_its_end() {
     let begin = &lines[0];
     assert_eq!(begin["who"]["user"], "ana");
     assert_eq!((&begin["who"]["sudo_user"], &begin["who"]["from"]), (&"bo".into(), &"192.0.2.7".into()));
+    assert_eq!(begin["who"]["uid"], rustix::process::getuid().as_raw());
+    assert_eq!(begin["directory"], bench.scratch.path().to_str().unwrap());
     assert_eq!(begin["options"], serde_json::json!({"settle_ms": 500}));
     let mode = std::fs::metadata(bench.scratch.path().join("journal.jsonl")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -56,6 +58,7 @@ fn the_json_of_history_has_the_same_keys_whatever_happened() {
     let of_a_run = [
         "command",
         "counts",
+        "directory",
         "exit",
         "from",
         "halted",
@@ -68,6 +71,7 @@ fn the_json_of_history_has_the_same_keys_whatever_happened() {
         "started",
         "state",
         "sudo_user",
+        "uid",
         "user",
         "verb",
         "version",
@@ -88,6 +92,61 @@ fn the_json_of_history_has_the_same_keys_whatever_happened() {
     };
     assert_eq!(verbs(""), ["start", "stop", "stop"], "the newest is last");
     assert_eq!(verbs("-n 2"), ["stop", "stop"]);
+}
+
+#[test]
+fn verify_gives_the_last_hash_and_names_the_line_that_was_altered() {
+    let mut bench = Bench::new();
+    bench.mcp("history verify").says(0, &[]);
+    bench.server("web", "edge-*", "", "");
+    bench.report("start --all --settle 0", 0);
+    let answer = bench.mcp("history verify -o json");
+    let report: Value = serde_json::from_str(&answer.out).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
+    let of_a_report = [
+        "begins",
+        "continues",
+        "files",
+        "findings",
+        "head",
+        "intact",
+        "lines",
+        "more_findings",
+        "noted",
+        "torn",
+        "unhashed",
+    ];
+    assert_eq!(keys(&report), of_a_report);
+    assert_eq!(keys(&report["head"]), ["at", "file", "hash", "line", "seq"]);
+    assert_eq!(keys(&report["noted"][0]), ["after", "by", "hash", "seq"]);
+    assert_eq!((&report["intact"], &report["lines"]), (&true.into(), &lines(&bench).len().into()));
+    let head = report["head"]["hash"].as_str().unwrap();
+    assert_eq!(bench.mcp("history verify -o name").out, format!("{head}\n"));
+    bench.report("stop --all", 0);
+    bench
+        .mcp(&format!("history verify --head {}", &head[..16]))
+        .says(0, &["the line that --head notes is there, with"]);
+    assert!(bench.mcp("history verify").out.starts_with("ok: "));
+
+    let (honest, path) = (bench.scratch.read("journal.jsonl"), bench.scratch.path().join("journal.jsonl"));
+    std::fs::write(&path, honest.replacen(r#""outcome":"changed""#, r#""outcome":"failed""#, 1)).unwrap();
+    let number = honest.lines().position(|line| line.contains(r#""outcome":"changed""#)).unwrap() + 1;
+    let answer = bench.mcp("history verify");
+    answer.says(1, &["the journal was altered: 1 finding"]);
+    let row = answer.out.lines().find(|line| line.contains("altered")).unwrap_or_else(|| panic!("{answer:?}"));
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(words[..4], ["altered", "journal.jsonl", &number.to_string(), &(number - 1).to_string()], "{answer:?}");
+    let report: Value = serde_json::from_str(&bench.mcp("history verify -o json").out).unwrap();
+    assert_eq!(keys(&report["findings"][0]), ["file", "kind", "line", "seq", "what"]);
+    assert_eq!(report["findings"][0]["line"], number);
+
+    let short = honest.lines().count() - 1;
+    std::fs::write(&path, honest.lines().take(short).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let answer = bench.mcp("history verify");
+    assert!(
+        answer.code == Some(1) && answer.out.contains("truncated") && answer.out.contains("journal.head"),
+        "{answer:?}"
+    );
+    assert_eq!(bench.mcp("history verify --head short").code, Some(2));
 }
 
 #[test]

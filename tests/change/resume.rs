@@ -155,6 +155,8 @@ fn interrupted_and_resumed(bench: &Bench<'_>, moment: Duration, signals: &[Signa
         assert_eq!(bench.rig.docker_text(host, &["ps", "-aq", "--filter", &filter]).lines().count(), 1);
     }
     bench.mcp("resume").says(0, &["nothing is left"]);
+    // However it ended, it is no tampering.
+    bench.mcp("history verify").says(0, &["the line that journal.head notes is there"]);
 }
 
 fn storm(rounds: u64) {

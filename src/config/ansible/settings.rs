@@ -23,7 +23,7 @@ pub(super) struct Settings {
 }
 
 /// `mcp_` variables that are keys of `hosts.yaml` without the prefix.
-const OWN: [(&str, &str); 13] = [
+const OWN: [(&str, &str); 14] = [
     ("mcp_address", "address"),
     ("mcp_user", "user"),
     ("mcp_port", "port"),
@@ -35,6 +35,7 @@ const OWN: [(&str, &str); 13] = [
     ("mcp_connect_timeout", "connect_timeout"),
     ("mcp_timeout", "timeout"),
     ("mcp_persist", "persist"),
+    ("mcp_audit", "audit"),
     ("mcp_host_key", "host_key"),
     ("mcp_known_hosts", "known_hosts"),
 ];

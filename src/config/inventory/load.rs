@@ -109,6 +109,7 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
                 connect_timeout,
                 timeout: vars.timeout,
                 persist: vars.persist,
+                audit: vars.audit.unwrap_or_default(),
             });
         }
     }

@@ -8,11 +8,11 @@ use super::Context;
 use crate::{
     config::walk::{At, Fields, Walk, boolean, found, kind},
     config::yaml::Value,
-    domain::{Docker, HostKeyPolicy},
+    domain::{Audit, Docker, HostKeyPolicy},
 };
 
 /// Keys of [`Vars`]. `address` belongs to one host and is not among them.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "user",
     "port",
     "identity_file",
@@ -23,6 +23,7 @@ pub(super) const KEYS: [&str; 12] = [
     "connect_timeout",
     "timeout",
     "persist",
+    "audit",
     "host_key",
     "known_hosts",
 ];
@@ -41,6 +42,7 @@ pub(super) struct Vars {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) persist: Option<Duration>,
+    pub(super) audit: Option<Audit>,
     pub(super) host_key: Option<HostKeyPolicy>,
     pub(super) known_hosts: Option<Vec<PathBuf>>,
 }
@@ -67,6 +69,10 @@ impl Vars {
             connect_timeout: fields.get("connect_timeout").and_then(|at| walk.duration(&at)),
             timeout: fields.get("timeout").and_then(|at| walk.duration(&at)),
             persist: fields.get("persist").and_then(|at| walk.duration_or_zero(&at)),
+            audit: fields
+                .get("audit")
+                .and_then(|at| walk.word(&at, &["syslog", "none"]))
+                .map(|word| if word == "none" { Audit::None } else { Audit::Syslog }),
             host_key: fields
                 .get("host_key")
                 .and_then(|at| walk.word(&at, &["strict", "accept-new"]))
@@ -90,6 +96,7 @@ impl Vars {
         put(&mut self.connect_timeout, &nearer.connect_timeout);
         put(&mut self.timeout, &nearer.timeout);
         put(&mut self.persist, &nearer.persist);
+        put(&mut self.audit, &nearer.audit);
         put(&mut self.host_key, &nearer.host_key);
         put(&mut self.known_hosts, &nearer.known_hosts);
         self.env.extend(nearer.env.iter().map(|(name, value)| (name.clone(), value.clone())));

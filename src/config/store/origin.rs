@@ -25,10 +25,13 @@ impl Origin {
         let unnamed = || format!("uid {}", rustix::process::getuid().as_raw());
         let who = Who {
             user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(unnamed),
+            uid: Some(rustix::process::getuid().as_raw()),
             machine: machine(),
             sudo_user: variable("SUDO_USER"),
-            // sshd(8): the client's address, its port and the server's port. Anybody may set the variable, so only an address is taken.
-            from: variable("SSH_CLIENT")
+            // ssh(1), ENVIRONMENT: it begins with the client's address, as the older SSH_CLIENT does. Anybody may set either, so only an
+            // address is taken.
+            from: variable("SSH_CONNECTION")
+                .or_else(|| variable("SSH_CLIENT"))
                 .and_then(|text| text.split(' ').next().and_then(|address| address.parse::<IpAddr>().ok()))
                 .map(|address| address.to_string()),
         };
@@ -45,6 +48,7 @@ impl Origin {
             command: self.command,
             who: self.who,
             process: self.process,
+            directory: None,
             sources: vec![],
             version: env!("CARGO_PKG_VERSION").to_owned(),
             parent,

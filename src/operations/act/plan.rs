@@ -13,6 +13,7 @@ use crate::{
     domain::Host,
     operations::{
         Verb,
+        audit::Stamp,
         change::{Decision, Options},
         observe::Observation,
         registered::{Registered, say},
@@ -52,6 +53,7 @@ impl Plan {
         (registered, decisions): (&[Registered<'_>], &[Decision]),
         before: &Observation,
         wish: Option<Wish<'_>>,
+        stamp: &Stamp,
     ) -> Self {
         let mut steps: Vec<(i64, &Registered<'_>, String)> = registered
             .iter()
@@ -59,6 +61,7 @@ impl Plan {
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
                 let code = d.code(r, before.get(&r.container).map(|c| c.id.as_str()))?;
+                let code = stamp.around(host, verb.as_str(), r, code);
                 let code = if wish.is_some() { lease::guarded(&r.container, &code) } else { code };
                 Some((if verb == Verb::Stop { -priority } else { priority }, r, code))
             })

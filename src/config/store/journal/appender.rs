@@ -1,7 +1,7 @@
 //! The journal as one run writes it: the file stays open between the lines, and what is known of its end is kept.
 //!
 //! Boundary: as [`journal`](super)'s. A thousand hosts write two lines each, so a line should cost a lock, a look whether the file is
-//! still the one of that name and as long as it was left, and a write.
+//! still the one of that name and as long as it was left, a hash, and a write.
 
 use std::{
     fs::File,
@@ -12,9 +12,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{JOURNAL, LARGE, last_byte, lock, next_number, older_name, open};
+use super::{Access, FileEnd, JOURNAL, LARGE, end_of, last_byte, lock, name_of, open};
 use crate::config::{
-    journal::{Entry, Line, RunId},
+    journal::{
+        Entry, Line, RunId,
+        chain::{ChainHash, Link, seal},
+    },
     store::{StoreError, Workspace},
 };
 
@@ -38,6 +41,8 @@ struct Known {
     length: u64,
     /// Number of the next line.
     next: u64,
+    /// What the next line is bound to.
+    link: Link,
 }
 
 impl Workspace {
@@ -100,31 +105,43 @@ impl Appender<'_> {
                 if length > 0 && last_byte(&held.file, length)? != b'\n' {
                     text.push('\n');
                 }
-                Known { length, next: self.next_number(&held.file, length)? }
+                self.known(&held.file, length)?
             }
         };
         let at = Timestamp::now();
-        let mut next = end.next;
+        let Known { mut next, mut link, .. } = end;
         for entry in entries {
             let line = Line { v: entry.version(), seq: next, at, run: self.run.clone(), entry };
-            text.push_str(&line.to_text().map_err(io::Error::other)?);
+            let (line, hash) = seal(&line.to_text().map_err(io::Error::other)?, link);
+            text.push_str(&line);
             text.push('\n');
             next = next.saturating_add(1);
+            link = Link { before: hash, said: false };
         }
         held.file.write_all(text.as_bytes())?;
         if begins || ends {
             held.file.sync_data()?;
+            // A note that is not written is one that `mcp history verify` finds to be older; the journal itself is whole.
+            let _ = self.workspace.note_head(link.before, next.saturating_sub(1));
         }
         held.file.unlock()?;
         let length = end.length.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
-        Ok(Held { file: held.file, end: Some(Known { length, next }) })
+        Ok(Held { file: held.file, end: Some(Known { length, next, link }) })
     }
 
-    fn next_number(&self, file: &File, length: u64) -> io::Result<u64> {
-        if length > 0 {
-            return next_number(file);
+    /// How the journal ends: in `file`, or, where that is empty, in the file that was set aside.
+    fn known(&self, file: &File, length: u64) -> io::Result<Known> {
+        let older = || open(&self.workspace.dir().join(name_of(1)), Access::Read).and_then(|older| end_of(&older));
+        let FileEnd { mut next, hash } = if length > 0 { end_of(file)? } else { older().unwrap_or_default() };
+        let mut link = Link { before: hash.unwrap_or(ChainHash::NONE), said: length == 0 && hash.is_some() };
+        // What was noted and is gone must stay missed: the chain goes on from the note, whatever is there now.
+        if let Some(head) = self.workspace.read_head().ok().flatten() {
+            let is_gone = head.seq >= next || (head.seq.checked_add(1) == Some(next) && head.hash != link.before);
+            if is_gone {
+                next = next.max(head.seq.saturating_add(1));
+                link = Link { before: head.hash, said: true };
+            }
         }
-        // The numbers go on from the file that was set aside.
-        Ok(open(&self.workspace.dir().join(older_name(1)), false).and_then(|older| next_number(&older)).unwrap_or(0))
+        Ok(Known { length, next, link })
     }
 }

@@ -37,6 +37,7 @@ fn begin() -> Entry {
         options: RunOptions::default(),
         targets: Targets::Instances(vec!["a@h".parse().unwrap()]),
         batches: vec![],
+        directory: None,
         sources: vec![],
         addresses: vec![],
         again: None,
@@ -57,6 +58,8 @@ fn numbers(dir: &Path) -> Vec<u64> {
     let text = fs::read_to_string(dir.join(JOURNAL)).unwrap();
     text.lines().filter_map(|line| Some(Line::parse(line.as_bytes())?.seq)).collect()
 }
+
+mod chained;
 
 #[test]
 fn lines_are_numbered_and_read_back_and_the_file_is_its_owner_s() {
@@ -131,7 +134,9 @@ fn a_large_journal_is_set_aside_when_a_run_begins_and_still_read() {
     let mut names: Vec<String> =
         fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["journal.1.jsonl", "journal.2.jsonl", "journal.3.jsonl", "journal.4.jsonl", "journal.jsonl"]);
+    let kept =
+        ["journal.1.jsonl", "journal.2.jsonl", "journal.3.jsonl", "journal.4.jsonl", "journal.head", "journal.jsonl"];
+    assert_eq!(names, kept);
     let runs = workspace.read_journal().unwrap();
     let ids: Vec<&str> = runs.runs.iter().map(|run| run.id.as_str()).collect();
     assert_eq!(ids, ["r2", "r3", "r4", "r5", "r6"]);

@@ -38,8 +38,8 @@ fn restart(names: &[&str], answer: &str) -> (Plan, Sections, Vec<String>) {
     let registered: Vec<Registered<'_>> = servers.iter().map(understood).collect();
     let decisions = vec![Decision::Restart; registered.len()];
     let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
-    let before = Observation::default();
-    let plan = Plan::new(&host, Verb::Restart, options, (&registered, &decisions), &before, None);
+    let (before, stamp) = (Observation::default(), Stamp::default());
+    let plan = Plan::new(&host, Verb::Restart, options, (&registered, &decisions), &before, None, &stamp);
     let script = plan.script.as_ref().unwrap_or_else(|| panic!("there is nothing to do"));
     let said = Command::new("sh").args(["-c", &script.to_shell().text]).output().unwrap_or_else(|e| panic!("{e}"));
     let output = Output::whole(said.stdout, said.stderr, End::Exit(0));
