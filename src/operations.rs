@@ -6,6 +6,7 @@ pub mod act;
 mod aftermath;
 pub mod change;
 pub mod check;
+pub mod conceal;
 mod context;
 pub mod copy;
 pub mod doctor;

@@ -190,8 +190,11 @@ fn write(
     if records.is_empty() {
         return vec![];
     }
+    let secrets = context.workspace.secrets();
     let written = context.workspace.update_state(|state| {
-        for (instance, record) in records {
+        for (instance, mut record) in records {
+            // What docker says of a container may quote its command line.
+            record.status.message = record.status.message.map(|message| secrets.hide(&message).into_owned());
             put(state, instance, record);
         }
     });

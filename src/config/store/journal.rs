@@ -113,6 +113,7 @@ fn open(path: &PathBuf, append: bool) -> io::Result<File> {
             error
         }
     })?;
+    super::owner::check(path, &file)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 

@@ -105,7 +105,9 @@ impl Appender<'_> {
         };
         let at = Timestamp::now();
         let mut next = end.next;
-        for entry in entries {
+        let secrets = self.workspace.secrets();
+        for mut entry in entries {
+            entry.hide(&secrets);
             let line = Line { v: entry.version(), seq: next, at, run: self.run.clone(), entry };
             text.push_str(&line.to_text().map_err(io::Error::other)?);
             text.push('\n');
