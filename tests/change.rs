@@ -20,6 +20,8 @@ mod foreign;
 mod interrupt;
 #[path = "change/journal.rs"]
 mod journal;
+#[path = "change/leaks.rs"]
+mod leaks;
 #[path = "change/outage.rs"]
 mod outage;
 #[path = "change/report.rs"]

@@ -19,7 +19,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -136,7 +136,7 @@ pub struct Workspace {
     /// The state as it was last read or written.
     seen: Arc<Seen>,
     /// What is registered and secret.
-    secrets: Arc<OnceLock<Secrets>>,
+    secrets: Arc<Mutex<Arc<Secrets>>>,
 }
 
 /// What a workspace holds.

@@ -2,7 +2,7 @@
 //!
 //! Boundary: applies `domain::secrets` to the places that `operations::conceal` names.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use super::Ui;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 impl Ui {
     /// From here on these are hidden wherever they come back.
-    pub fn guard(&mut self, secrets: Secrets) {
+    pub fn guard(&mut self, secrets: Arc<Secrets>) {
         self.secrets = secrets;
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Boundary: writing and nothing else. What is written comes from the other files here.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::{
+    io::{BufWriter, IsTerminal, Write},
+    sync::Arc,
+};
 
 use console::{Style, Term};
 use serde::Serialize;
@@ -38,7 +41,7 @@ pub struct Ui {
     /// Show secrets instead of hiding them.
     pub show_secrets: bool,
     /// Those that are registered.
-    pub(super) secrets: Secrets,
+    pub(super) secrets: Arc<Secrets>,
     color: bool,
     color_err: bool,
     width: Option<usize>,
@@ -63,7 +66,7 @@ impl Ui {
             verbose,
             interactive: err && std::io::stdin().is_terminal(),
             show_secrets: false,
-            secrets: Secrets::default(),
+            secrets: Arc::default(),
             color: out && !plain,
             color_err: err && !plain,
             width,

@@ -2,7 +2,10 @@
 //!
 //! Boundary: gathers; what a secret looks like is `domain::secrets`'s.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
 
 use super::Workspace;
 use crate::{
@@ -13,13 +16,13 @@ use crate::{
 impl Workspace {
     /// What was registered as a secret when the workspace was last loaded; nothing before.
     #[must_use]
-    pub fn secrets(&self) -> Secrets {
-        self.secrets.get().cloned().unwrap_or_default()
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Remembers what is secret of what was loaded.
     pub(super) fn learn(&self, inventory: &Inventory, registry: &Registry) {
-        self.secrets.get_or_init(|| gather(inventory, registry));
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(gather(inventory, registry));
     }
 }
 

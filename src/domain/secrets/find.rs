@@ -131,7 +131,7 @@ pub(super) fn in_text(text: &str) -> Vec<Found> {
 
 fn at_depth(text: &str, depth: usize) -> Vec<Found> {
     let of_json = json(text);
-    let mut found = of_json.clone();
+    let mut found: Vec<Found> = of_json.iter().filter(|known| !is_plain(&known.value)).cloned().collect();
     let mut before = Before::default();
     for word in words::split(text) {
         for inner in in_word(&word.value, &mut before, depth) {
@@ -335,7 +335,7 @@ fn is_credential(word: &str, scheme: Scheme) -> bool {
     is_token && !(is_word && (scheme == Scheme::Basic || word.len() < 8 || word.starts_with("auth")))
 }
 
-/// `"name": "value"` of JSON (RFC 8259), which needs not be the whole text.
+/// `"name": "value"` of JSON (RFC 8259), which needs not be the whole text; also those whose value is no secret.
 fn json(text: &str) -> Vec<Found> {
     let mut found = vec![];
     for (colon, _) in text.match_indices(':') {
@@ -354,10 +354,8 @@ fn json(text: &str) -> Vec<Found> {
             ends
         });
         let value = &text[start..start + length.unwrap_or(text.len() - start)];
-        if !is_plain(value) {
-            let range = start..start + value.len();
-            found.push(Found { range, closing: None, what: name.to_owned(), value: value.to_owned() });
-        }
+        let range = start..start + value.len();
+        found.push(Found { range, closing: None, what: name.to_owned(), value: value.to_owned() });
     }
     found
 }
