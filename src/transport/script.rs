@@ -422,6 +422,17 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_runs_a_secret_is_sensitive_and_others_are_not() {
+        for (code, sensitive) in
+            [("docker run -e API_KEY=abc x", true), ("docker inspect a", false), ("docker run -e API_KEY x", false)]
+        {
+            let mut script = Script::new();
+            script.side_by_side(&[code.to_owned()], 10);
+            assert_eq!(script.to_shell().sensitive, sensitive, "{code}");
+        }
+    }
+
+    #[test]
     fn exported_values_reach_commands_whole_and_make_the_script_sensitive() {
         let value = "it's \"quoted\" $HOME `id` \\ \n end";
         let mut script = Script::new();

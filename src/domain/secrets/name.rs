@@ -62,6 +62,10 @@ const ABOUT: [&str; 30] = [
     "mount",
 ];
 
+/// What a key is called that is secret also in running text.
+const KEYS: [&str; 10] =
+    ["api", "access", "secret", "private", "auth", "encryption", "signing", "master", "account", "license"];
+
 /// Words that end like one of them and mean something else.
 const OTHERS: [&str; 12] = [
     "monkey",
@@ -127,9 +131,13 @@ fn parts(name: &str) -> Vec<String> {
 /// `the image acme/auth: x` are not.
 pub(super) fn is_secret_before_colon(name: &str) -> bool {
     let plain = ["password", "passwd", "secret", "token", "apikey", "authorization"];
+    // `host_key: accept-new` is a setting, as most keys before a colon are.
+    let parts = parts(name);
+    let is_other_key = parts.last().is_some_and(|last| last == "key")
+        && !parts.iter().rev().nth(1).is_some_and(|before| KEYS.contains(&before.as_str()));
     let is_one_of = plain.iter().any(|known| name.eq_ignore_ascii_case(known));
     let is_compound = name.contains(['_', '-']) || name.chars().skip(1).any(|c| c.is_ascii_uppercase());
-    is_one_of || (is_compound && is_secret(name))
+    is_one_of || (is_compound && !is_other_key && is_secret(name))
 }
 
 #[cfg(test)]
@@ -166,6 +174,16 @@ mod tests {
             "OPENAI_APIKEY",
         ] {
             assert!(is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn before_a_colon_fewer_names_are_meant() {
+        for name in ["API_KEY", "X-Api-Key", "db_password", "password", "Authorization", "accessToken"] {
+            assert!(is_secret_before_colon(name), "{name}");
+        }
+        for name in ["host_key", "`host_key", "key", "acme/auth", "identity_file", "cache_key"] {
+            assert!(!is_secret_before_colon(name), "{name}");
         }
     }
 

@@ -84,6 +84,7 @@ fn what_is_no_secret_stays_as_it_is() {
         "no such image: acme/token: not found",
         "Basic realm needed; basic auth is off; bearer tokens are refused",
         "--no-auth --verbose",
+        "trust it with `mcp hosts trust a`, or set `host_key: accept-new` for it",
     ] {
         assert_eq!(mask(text), text);
     }
