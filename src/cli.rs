@@ -87,6 +87,9 @@ pub struct Global {
     /// The same as --persist 0
     #[arg(long, global = true)]
     pub no_persist: bool,
+    /// Show values that look like secrets, in JSON and YAML too, instead of ***
+    #[arg(long, global = true)]
+    pub show_secrets: bool,
     /// Ask once for a password for hosts that take no key
     #[arg(long, global = true)]
     pub ask_pass: bool,
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
     // Before anything else, while there is one thread.
     let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
     let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);
+    ui.show_secrets = global.show_secrets;
     let mut app = App::new(global, Arc::clone(&interrupts), background.as_ref().map(Background::keep));
     let exit = command.run(&mut app, &mut ui).unwrap_or_else(|error: CommandError| {
         ui.error(&error);

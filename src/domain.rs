@@ -7,6 +7,7 @@ pub mod fold;
 mod glob;
 mod host;
 mod name;
+pub mod secrets;
 mod server;
 mod status;
 mod words;

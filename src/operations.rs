@@ -7,6 +7,7 @@ mod aftermath;
 mod audit;
 pub mod change;
 pub mod check;
+pub mod conceal;
 mod context;
 pub mod copy;
 pub mod doctor;

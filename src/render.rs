@@ -7,6 +7,7 @@ mod copy;
 mod error;
 mod exec;
 mod get;
+mod hide;
 mod history;
 mod host_run;
 mod hosts;

@@ -5,6 +5,7 @@
 
 pub mod cancel;
 mod collected;
+pub mod core_dump;
 mod dispatch;
 mod error;
 pub mod input;

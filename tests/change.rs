@@ -22,6 +22,8 @@ mod foreign;
 mod interrupt;
 #[path = "change/journal.rs"]
 mod journal;
+#[path = "change/leaks.rs"]
+mod leaks;
 #[path = "change/operators.rs"]
 mod operators;
 #[path = "change/outage.rs"]

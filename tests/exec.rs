@@ -11,6 +11,8 @@
 mod around;
 #[path = "exec/copy.rs"]
 mod copy;
+#[path = "exec/core_dump.rs"]
+mod core_dump;
 #[path = "exec/cut.rs"]
 mod cut;
 #[path = "exec/fleet.rs"]

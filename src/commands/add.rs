@@ -108,6 +108,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     }
     ui.registered_note(&completed);
     let loaded = app.load(&workspace)?;
+    ui.guard(workspace.secrets());
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
     let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false, health: None };

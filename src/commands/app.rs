@@ -23,7 +23,7 @@ use crate::{
     operations::{Context, registered},
     render::{Ui, ask_secret, suspended},
     transport::{
-        Cancel, Connectors,
+        Cancel, Connectors, core_dump,
         local::LocalConnector,
         ssh::{SshConnector, SshOptions, kept::Keep},
     },
@@ -81,6 +81,11 @@ impl App {
     pub fn open(&self, ui: &mut Ui) -> Result<(Workspace, Loaded), CommandError> {
         let workspace = self.workspace()?;
         let loaded = self.load(&workspace)?;
+        let secrets = workspace.secrets();
+        if !secrets.is_empty() {
+            core_dump::forbid();
+        }
+        ui.guard(secrets);
         loaded.warnings.iter().for_each(|w| ui.warn(w));
         Ok((workspace, loaded))
     }
@@ -202,6 +207,7 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
 /// Asks on the terminal, one question at a time, and never reads stdin, so that a pipe cannot answer.
 fn ask(prompt: &str) -> Option<Zeroizing<String>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    core_dump::forbid();
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     suspended(|| ask_secret(prompt)).ok()
 }

@@ -2,12 +2,11 @@
 //!
 //! Boundary: lines in, runs out, and back; appending and rotating are `store`'s. Reading is tolerant: a line that cannot be read
 //! (torn by a kill, written by a later version) is counted and passed over, keys that are not known are too.
-//! Next: `runs` puts lines together, `target` says what a run is about, `again` what is needed to do it again, `mask` keeps
-//! secrets out, `chain` binds lines together, `verify` looks whether they still are.
+//! Next: `runs` puts lines together, `target` says what a run is about, `again` what is needed to do it again, `chain` binds lines
+//! together, `verify` looks whether they still are; `domain::secrets` keeps secrets out.
 
 mod again;
 pub mod chain;
-mod mask;
 mod runs;
 mod target;
 pub mod verify;
@@ -18,12 +17,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use again::{Again, CopyAgain, ExecAgain, KnownFile};
-pub use mask::mask;
-pub(crate) use mask::mask_words;
 pub use runs::{Run, Runs};
 pub use target::{Target, Targets};
 
-use crate::domain::HostName;
+use crate::domain::{
+    HostName,
+    secrets::{Secrets, mask},
+};
 
 /// The newest version of a line: the second one can name hosts where the first has instances. A line has the lowest version that
 /// can say it, so that an older program reads what it knows.
@@ -263,7 +263,7 @@ impl Done {
     #[must_use]
     pub fn cause(text: &str) -> String {
         let line: String = text.lines().next().unwrap_or_default().chars().take(LONGEST_CAUSE).collect();
-        mask(&line)
+        mask(&line).into_owned()
     }
 }
 
@@ -298,6 +298,20 @@ impl Entry {
             Self::Attempt { targets } => targets.version(),
             Self::Result(Done { target: Target::Host(_), .. }) => 2,
             Self::Result(_) | Self::End(_) | Self::Other => 1,
+        }
+    }
+}
+
+impl Entry {
+    /// Takes out what is registered as a secret.
+    pub(super) fn hide(&mut self, secrets: &Secrets) {
+        let text = match self {
+            Self::Result(done) => &mut done.cause,
+            Self::End(end) => &mut end.halted,
+            _ => return,
+        };
+        if let Some(text) = text {
+            *text = secrets.hide(text).into_owned();
         }
     }
 }

@@ -231,6 +231,8 @@ impl Reader<'_> {
     }
 
     fn executable(&mut self, path: &Path, label: &str) -> Result<(), ConfigErrors> {
+        super::store::owner::check_executable(path)
+            .map_err(|source| ConfigError::file(label, format!("cannot run it: {source}")))?;
         let answer = run::run(path, label, &["--list"], self.timeout)?;
         let HostVars::Missing(mut hosts) = ansible::json::list(&mut self.data, &answer, label)? else { return Ok(()) };
         hosts.sort();

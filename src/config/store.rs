@@ -6,10 +6,12 @@
 
 mod atomic;
 mod cache;
+mod hidden;
 mod journal;
 mod lock;
 mod machine;
 pub mod origin;
+pub(super) mod owner;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -32,6 +34,7 @@ use super::{
     state::State,
     yaml::{self, LARGEST},
 };
+use crate::domain::secrets::Secrets;
 
 use cache::{Cached, Seen};
 pub use journal::{Appender, JOURNAL};
@@ -133,6 +136,8 @@ pub struct Workspace {
     sources: Option<Arc<Sources>>,
     /// The state as it was last read or written.
     seen: Arc<Seen>,
+    /// What is registered and secret.
+    secrets: Arc<Mutex<Arc<Secrets>>>,
 }
 
 /// What a workspace holds.
@@ -168,7 +173,8 @@ impl Workspace {
         let machine = ThisMachine { home: home.clone(), user: user.clone() };
         let ssh = Reader::new(Arc::new(machine));
         let context = Context { dir, home: home.clone(), user: user.clone(), ssh };
-        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None, seen: Arc::default() })
+        let (seen, secrets) = (Arc::default(), Arc::default());
+        Ok(Self { context, named, lock_timeout: LOCK_TIMEOUT, sources: None, seen, secrets })
     }
 
     /// Takes the hosts from `sources` in place of `hosts.yaml`.
@@ -239,7 +245,10 @@ impl Workspace {
             }
         };
         let Sourced { inventory, mut warnings } = inventory;
+        self.learn(&inventory, &registry);
         warnings.extend(elsewhere(&registry, &inventory, self.sources()));
+        let mine = [self.dir().to_owned(), self.dir().join(HOSTS), self.dir().join(SERVERS)];
+        warnings.extend(mine.iter().filter_map(|path| owner::warning(path)));
         let state = match state {
             Ok(cached) => self.seen.keep(cached),
             Err(errors) => {
@@ -351,7 +360,10 @@ pub(super) fn text(path: &Path, label: &str) -> Result<Option<String>, StoreErro
 /// A file; `None` when it is not there.
 fn open(path: &Path) -> Result<Option<File>, StoreError> {
     match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => match owner::check(path, &file) {
+            Ok(()) => Ok(Some(file)),
+            Err(source) => Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => Ok(None),
         Err(source) => Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
     }

@@ -6,15 +6,19 @@ use super::{
     hosts::Finding,
     registered::{check as check_strings, conflicts},
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use crate::{
     config::{self, store::Workspace},
-    domain::{Connection, Host, Server, plural},
+    domain::{Connection, Docker, Host, Server, plural, secrets},
 };
 
 /// Most hosts named in one finding.
 const MOST_NAMED: usize = 5;
+
+/// What to do about a secret in a string. The docker client takes its arguments as they are, so that no `mcp` can hide them there.
+const IN_CLEAR: &str = "leave the value to the host: `-e NAME`, set by `env` in hosts.yaml or by the account there, or \
+                        `--env-file FILE` with a file there; else everybody on the host can read it in `ps` while docker starts it";
 
 /// Checks all three files of `workspace`.
 #[must_use]
@@ -52,10 +56,42 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             );
             findings.push(Finding { ok: true, what, fix: None });
             findings.extend(refused(loaded.inventory.hosts()));
+            findings.extend(in_clear(loaded.registry.servers(), loaded.inventory.hosts()));
+            findings.extend(loaded.warnings.iter().map(|what| Finding {
+                ok: true,
+                what: what.clone(),
+                fix: Some("see docs/files.md".to_owned()),
+            }));
         }
         Err(error) => findings.push(wrong(error.to_string())),
     }
     findings
+}
+
+/// Strings that hold a secret in clear: a warning each.
+fn in_clear(servers: &[Server], hosts: &[Host]) -> Vec<Finding> {
+    let of_server = servers.iter().flat_map(|server| {
+        let Server { name, command, stop, logs, stats, .. } = server;
+        [("command", Some(command)), ("stop", stop.as_ref()), ("logs", logs.as_ref()), ("stats", stats.as_ref())]
+            .into_iter()
+            .filter_map(move |(key, text)| Some((format!("servers.yaml: servers.{name}.{key}"), text?.as_str())))
+    });
+    // Of a thousand hosts with the same words the first one stands for all.
+    let mut known = BTreeSet::new();
+    let words = hosts.iter().filter_map(|host| match &host.docker {
+        Docker::Words(words) => known.insert(words).then(|| (format!("hosts.{}.docker", host.name), words.as_str())),
+        Docker::Absent => None,
+    });
+    let finding = |(path, text): (String, &str)| {
+        let mut names: Vec<String> = secrets::find(text).into_iter().map(|found| found.what).collect();
+        names.dedup();
+        (!names.is_empty()).then(|| Finding {
+            ok: true,
+            what: format!("{path}: in clear: {}", names.join(", ")),
+            fix: Some(IN_CLEAR.to_owned()),
+        })
+    };
+    of_server.chain(words.collect::<Vec<_>>()).filter_map(finding).collect()
 }
 
 /// Hosts that OpenSSH's configuration keeps out of reach, those with one reason together.

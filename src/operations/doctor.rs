@@ -29,8 +29,13 @@ pub fn examine(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = vec![];
     let hosts = match workspace.load(&registered::check) {
         Ok(loaded) => {
-            findings
-                .extend(loaded.warnings.iter().map(|w| wrong(w.clone(), "delete the file; the hosts give it back")));
+            findings.extend(
+                loaded
+                    .warnings
+                    .iter()
+                    .filter(|w| w.starts_with("state.yaml"))
+                    .map(|w| wrong(w.clone(), "delete the file; the hosts give it back")),
+            );
             loaded.inventory.hosts().to_vec()
         }
         Err(StoreError::Config(_)) => vec![],

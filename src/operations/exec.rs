@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     domain::Host,
+    domain::secrets,
     error::CommandError,
     fleet::{Fleet, Halt, HostError, Session},
     transport::{Cancel, Collected, End, GRACE, Input, ShellScript},
@@ -191,7 +192,7 @@ impl Work<'_> {
         let request = self.request;
         let script = ShellScript {
             text: text::with_environment(&request.text, host),
-            sensitive: request.sensitive || !host.env.is_empty(),
+            sensitive: request.sensitive || !host.env.is_empty() || secrets::holds(&request.text),
         };
         let mut kept = Collected::new(self.cancel, begin + session.allows(ALLOWED) / 2);
         let send = |stream, bytes: Vec<u8>| self.sender.send((self.index, ExecEvent::Output(stream, bytes))).is_ok();

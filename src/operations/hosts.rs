@@ -254,7 +254,7 @@ fn docker_layers(check: &mut HostCheck, client: &Section, engine: &Section) {
 /// One finding of `mcp check` or `mcp doctor`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Whether it is well.
+    /// Whether it is well. What is well and has a fix all the same is a warning.
     pub ok: bool,
     /// What was looked at, and what was found.
     pub what: String,

@@ -206,7 +206,7 @@ pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Reco
     };
     // Nobody waits for a cache: the next look remembers as much.
     let written = context.workspace.update_state_if_free(|state| {
-        records.into_iter().for_each(|(instance, record)| put(state, instance, record));
+        hidden(context, records).into_iter().for_each(|(instance, record)| put(state, instance, record));
     });
     warning(written)
 }
@@ -216,7 +216,17 @@ pub(super) fn remember(context: &Context<'_>, records: Vec<(Instance, Record)>) 
     if records.is_empty() {
         return vec![];
     }
-    warning(context.workspace.update_state(|state| state.instances.extend(records)))
+    warning(context.workspace.update_state(|state| state.instances.extend(hidden(context, records))))
+}
+
+/// `records` without secrets: what docker says of a container may quote its command line.
+fn hidden(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<(Instance, Record)> {
+    let secrets = context.workspace.secrets();
+    let hide = |(instance, mut record): (Instance, Record)| {
+        record.status.message = record.status.message.map(|message| secrets.hide(&message).into_owned());
+        (instance, record)
+    };
+    records.into_iter().map(hide).collect()
 }
 
 fn warning<T>(written: Result<T, StoreError>) -> Vec<String> {

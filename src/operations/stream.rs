@@ -9,7 +9,7 @@ use regex::Regex;
 use super::{Context, Trouble, act::understand, registered::Registered, select::Target};
 use crate::{
     docker::{command, failure::is_complaint, shell::quote},
-    domain::Host,
+    domain::{Host, secrets},
     error::CommandError,
     fleet::{HostError, Session},
     transport::{End, ShellScript, Stream, TransportErrorKind},
@@ -101,7 +101,8 @@ impl Work<'_> {
     /// Reads one log to its end and says why it ended, when that is trouble.
     fn read(&self, session: &mut Session<'_>, options: &LogOptions) -> Option<Trouble> {
         let host = session.host();
-        let script = ShellScript { text: script(self.registered, options), sensitive: !host.env.is_empty() };
+        let text = script(self.registered, options);
+        let script = ShellScript { sensitive: !host.env.is_empty() || secrets::holds(&text), text };
         let mut out = Lines::new(self.index, &self.sender, options.grep.as_ref());
         let mut err = Lines::new(self.index, &self.sender, options.grep.as_ref());
         let mut said = String::new();

@@ -13,6 +13,7 @@ use crate::{
 impl Ui {
     /// Prints what a change did.
     pub fn change(&mut self, report: &ChangeReport) {
+        let report = &*self.hidden(report);
         if self.format == Format::Name {
             let names: String = report.instances.iter().map(|row| format!("{}@{}\n", row.name, row.host)).collect();
             self.answer(&names);
@@ -96,6 +97,7 @@ impl Ui {
             }
         }
         for (whats, trouble) in folded {
+            let trouble = &*self.hidden(trouble);
             let label = self.paint_err("error:", |s| s.red().bold());
             let more = match whats.len() {
                 1 => String::new(),

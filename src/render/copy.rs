@@ -17,6 +17,7 @@ use crate::{
 impl Ui {
     /// Prints what became of a copy; `hosts` are those of the reports, in their order.
     pub fn copied(&mut self, hosts: &[&Host], reports: &[CopyReport], elapsed: Duration, run: &HostRunReport) {
+        let reports = &*self.hidden(reports);
         if self.format == Format::Name {
             let is_there = |r: &&CopyReport| matches!(r.outcome, CopyOutcome::Copied | CopyOutcome::Unchanged);
             let names: String = reports.iter().filter(is_there).map(|r| format!("{}\n", r.host)).collect();

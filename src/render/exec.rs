@@ -3,6 +3,7 @@
 //! Boundary: events and reports in, text out. The output of commands is the answer; the recap is the story.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     io::{self, IsTerminal, Write},
     time::Duration,
@@ -165,6 +166,8 @@ impl Ui {
 
     /// Prints the report of one host as it ends, where the format is one of reports.
     pub fn exec_report(&mut self, report: &ExecReport) -> bool {
+        // Its output is not looked at, and may be large.
+        let report = &*if report.error.is_some() { self.hidden(report) } else { Cow::Borrowed(report) };
         match self.format {
             // One line: a consumer reads it as soon as the host has ended.
             Format::Json => self.answer_in_pieces(|out| {
@@ -227,8 +230,9 @@ impl Ui {
                 (2.., Some(first)) => format!("on {first}: "),
                 _ => String::new(),
             };
-            self.story(&format!("  cause: {of}{}", sanitise::line(&troubled.trouble.cause)));
-            if let Some(hint) = &troubled.trouble.hint {
+            let trouble = self.hidden(&troubled.trouble);
+            self.story(&format!("  cause: {of}{}", sanitise::line(&trouble.cause)));
+            if let Some(hint) = &trouble.hint {
                 self.story(&format!("  hint:  {}", sanitise::line(hint)));
             }
         }

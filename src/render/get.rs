@@ -8,6 +8,7 @@ use crate::operations::get::GetReport;
 impl Ui {
     /// Prints what is known of each instance.
     pub fn get(&mut self, reports: &[GetReport]) {
+        let reports = &*self.hidden(reports);
         if self.format == Format::Name {
             let names: String = reports.iter().map(|r| format!("{}@{}\n", r.name, r.host)).collect();
             self.answer(&names);

@@ -8,6 +8,7 @@ use crate::operations::hosts::{Finding, Hop, HopState, HostCheck, HostRow};
 impl Ui {
     /// Prints the inventory.
     pub fn hosts(&mut self, rows: &[HostRow]) {
+        let rows = &*self.hidden(rows);
         if self.format == Format::Name {
             let names: String = rows.iter().map(|r| format!("{}\n", r.name)).collect();
             self.answer(&names);
@@ -39,6 +40,7 @@ impl Ui {
 
     /// Prints how far each host answers.
     pub fn host_checks(&mut self, checks: &[HostCheck]) {
+        let checks = &*self.hidden(checks);
         if self.format == Format::Name {
             let names: String = checks.iter().filter(|c| c.broken.is_none()).map(|c| format!("{}\n", c.host)).collect();
             self.answer(&names);
@@ -87,12 +89,17 @@ impl Ui {
 
     /// Prints findings of `check` and `doctor`, one line each, with the fix.
     pub fn findings(&mut self, findings: &[Finding]) {
+        let findings = &*self.hidden(findings);
         if self.structured(&findings) {
             return;
         }
         let mut text = String::new();
-        for finding in findings.iter().filter(|f| !(self.quiet && f.ok)) {
-            let mark = if finding.ok { self.paint("ok  ", |s| s.green()) } else { self.paint("FAIL", |s| s.red()) };
+        for finding in findings.iter().filter(|f| !(self.quiet && f.ok && f.fix.is_none())) {
+            let mark = match (finding.ok, &finding.fix) {
+                (true, None) => self.paint("ok  ", |s| s.green()),
+                (true, Some(_)) => self.paint("warn", |s| s.yellow()),
+                (false, _) => self.paint("FAIL", |s| s.red()),
+            };
             text.push_str(&format!("{mark} {}\n", sanitise::line(&finding.what)));
             if let Some(fix) = &finding.fix {
                 text.push_str(&format!("     fix: {}\n", sanitise::line(fix)));

@@ -11,6 +11,7 @@ use crate::{
 impl Ui {
     /// Prints a server as it was registered, with what was added to its string.
     pub fn registered(&mut self, completed: &Completed) {
+        let completed = &*self.hidden(completed);
         let server = &completed.server;
         if self.format == Format::Name {
             self.answer(&format!("{}\n", server.name));
@@ -44,6 +45,7 @@ impl Ui {
 
     /// Prints what would run.
     pub fn dry_run(&mut self, steps: &[DryStep]) {
+        let steps = &*self.hidden(steps);
         if self.structured(&steps) {
             return;
         }

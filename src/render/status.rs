@@ -2,6 +2,8 @@
 //!
 //! Boundary: records in, text out.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::{Format, Ui, sanitise, table::table, words};
@@ -13,6 +15,9 @@ use crate::{
 impl Ui {
     /// Prints the status of instances. `ages` shows when each record was learnt instead of trusting it to be now.
     pub fn list(&mut self, report: &ListReport, ages: bool) {
+        // Most lists quote nobody and need no second copy of thousands of rows.
+        let quotes = report.statuses().any(|status| status.message.is_some()) || !report.troubles.is_empty();
+        let report = &*if quotes { self.hidden(report) } else { Cow::Borrowed(report) };
         if self.format == Format::Name {
             let names: String = report.statuses().map(|s| format!("{}@{}\n", s.name, s.host)).collect();
             self.answer(&names);

@@ -2,10 +2,15 @@
 //!
 //! Boundary: writing and nothing else. What is written comes from the other files here.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::{
+    io::{BufWriter, IsTerminal, Write},
+    sync::Arc,
+};
 
 use console::{Style, Term};
 use serde::Serialize;
+
+use crate::domain::secrets::Secrets;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -33,6 +38,10 @@ pub struct Ui {
     pub verbose: bool,
     /// Whether questions may be asked.
     pub interactive: bool,
+    /// Show secrets instead of hiding them.
+    pub show_secrets: bool,
+    /// Those that are registered.
+    pub(super) secrets: Arc<Secrets>,
     color: bool,
     color_err: bool,
     width: Option<usize>,
@@ -56,6 +65,8 @@ impl Ui {
             quiet,
             verbose,
             interactive: err && std::io::stdin().is_terminal(),
+            show_secrets: false,
+            secrets: Arc::default(),
             color: out && !plain,
             color_err: err && !plain,
             width,
@@ -143,14 +154,16 @@ impl Ui {
     /// Writes one line to stderr unless `--quiet`.
     pub fn note(&mut self, line: &str) {
         if !self.quiet {
-            self.story(line);
+            let line = self.hide(line).into_owned();
+            self.story(&line);
         }
     }
 
     /// Writes a warning to stderr.
     pub fn warn(&mut self, line: &str) {
         let label = self.paint_err("warning:", |s| s.yellow().bold());
-        self.story(&format!("{label} {}", super::sanitise::line(line)));
+        let line = self.hide(line).into_owned();
+        self.story(&format!("{label} {}", super::sanitise::line(&line)));
     }
 
     /// Writes `value` as JSON or YAML. Says `false`, having written nothing, when neither was asked for.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Output, Room, ShellScript, presence::CLOCK};
-use crate::docker::shell::quote;
+use crate::{docker::shell::quote, domain::secrets};
 
 /// Most characters kept of the standard error of a command that runs side by side with others, so that with the few bytes
 /// docker prints on success a block stays below the 4096 that a pipe takes in one piece (`PIPE_BUF` on Linux, pipe(7)).
@@ -210,7 +210,9 @@ impl Script {
         let text = format!(
             "# {word}\n{{\n{head}mcp_m={word}\nprintf '%s here\\n' \"$mcp_m\"\n{fence}{body}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n"
         );
-        ShellScript { text, sensitive: self.sensitive }
+        // A registered string with a secret in it must not be seen among the words of the shell that runs it.
+        let sensitive = self.sensitive || secrets::holds(body);
+        ShellScript { text, sensitive }
     }
 
     /// Cuts the output of this script into its sections. Bytes outside any section (a login shell's banner) are dropped.
@@ -416,6 +418,17 @@ mod tests {
             let sections = run(&shell, &script);
             assert_eq!(sections.get(id).unwrap().exit, Some(1));
             assert_eq!(sections.get(id).unwrap().stdout, b"\nmcp-0 1 end 0\nmcp-1 done\n");
+        }
+    }
+
+    #[test]
+    fn a_script_that_runs_a_secret_is_sensitive_and_others_are_not() {
+        for (code, sensitive) in
+            [("docker run -e API_KEY=abc x", true), ("docker inspect a", false), ("docker run -e API_KEY x", false)]
+        {
+            let mut script = Script::new();
+            script.side_by_side(&[code.to_owned()], 10);
+            assert_eq!(script.to_shell().sensitive, sensitive, "{code}");
         }
     }
 

@@ -32,7 +32,7 @@ fn each_finding_comes_with_its_fix() {
         scratch.path().join("nowhere").display()
     );
     let hosts = scratch.write("hosts.yaml", &hosts);
-    std::fs::set_permissions(&hosts, std::fs::Permissions::from_mode(0o666)).unwrap();
+    std::fs::set_permissions(&hosts, std::fs::Permissions::from_mode(0o664)).unwrap();
     let said = doctor(&scratch, None);
     assert_ne!(said.code, 0, "{said}");
     let said = said

@@ -6,7 +6,7 @@ use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{mask, mask_words};
+use crate::domain::secrets::{mask, mask_words};
 
 /// What is needed to do a run on hosts again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

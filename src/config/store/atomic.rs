@@ -23,13 +23,17 @@ const SUFFIX: &str = ".mcp-tmp";
 
 /// Puts `text` in the place of what is at `path`; returns the new file.
 pub(super) fn write(path: &Path, text: &str, mode: Mode) -> io::Result<File> {
-    let target = target(path)?;
+    let target = match mode {
+        // A file of this program's own is never behind a link: one in its place is replaced.
+        Mode::Exactly(_) => own(path)?,
+        Mode::KeepOr(_) => target(path)?,
+    };
     let (Some(dir), Some(name)) = (target.parent(), target.file_name()) else {
         return Err(io::Error::other("the path has no directory or no name"));
     };
     let prefix = format!(".{}.", name.to_string_lossy());
     sweep(dir, &prefix);
-    let old = fs::metadata(&target).ok();
+    let old = fs::symlink_metadata(&target).ok().filter(fs::Metadata::is_file);
     // Created with O_EXCL and mode 0600, so no prepared link is followed and no secret is readable in between.
     let mut file = tempfile::Builder::new().prefix(&prefix).suffix(SUFFIX).tempfile_in(dir)?;
     file.write_all(text.as_bytes())?;
@@ -53,6 +57,15 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path),
         Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is not a regular file")),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+fn own(path: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_symlink() => {
+            Err(io::Error::other("it is not a regular file"))
+        }
         _ => Ok(path.to_owned()),
     }
 }

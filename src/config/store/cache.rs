@@ -7,14 +7,19 @@
 use std::{
     fs::{self, File, Metadata},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use super::{STATE, StoreError, Workspace, atomic, open, text, text_of};
-use crate::config::{error::ConfigErrors, state::State};
+use rustix::{fs::OFlags, io::Errno};
+
+use super::{STATE, StoreError, Workspace, atomic, owner, text_of};
+use crate::config::{
+    error::{ConfigError, ConfigErrors},
+    state::State,
+};
 
 impl Workspace {
     /// Changes the state under the lock: reads it again unless it is still the file this run has seen, applies `change`, writes it if
@@ -51,7 +56,7 @@ impl Workspace {
             return Ok(result);
         }
         // A file that is no text is as broken as one that is no YAML.
-        let (text, parsed) = match text(&path, STATE) {
+        let (text, parsed) = match text_of_state(&path) {
             Ok(text) => {
                 let parsed = text.as_deref().map(|text| State::parse(text, STATE));
                 (text, parsed)
@@ -85,6 +90,33 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+fn text_of_state(path: &Path) -> Result<Option<String>, StoreError> {
+    open(path)?.map(|file| text_of(&file, path, STATE)).transpose()
+}
+
+/// The file at `path`; `None` when it is not there. It is this program's own, so a symbolic link is not followed: nobody has made it
+/// who meant well, and the next write puts a file in its place.
+fn open(path: &Path) -> Result<Option<File>, StoreError> {
+    let no_follow = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
+    let opened = File::options().read(true).custom_flags(no_follow).open(path);
+    match opened.and_then(|file| owner::check(path, &file).map(|()| file)) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Err(refused("it is a symbolic link, which is not followed"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none() => {
+            Err(refused(&error.to_string()))
+        }
+        Err(source) => Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
+    }
+}
+
+/// As a broken file: gone on without, and set aside by the next write.
+fn refused(why: &str) -> StoreError {
+    ConfigErrors::from(ConfigError::file(STATE, why)).into()
 }
 
 /// The state, and the file it was in, if there was one.
@@ -158,6 +190,6 @@ impl Seen {
     fn state_of(&self, path: &Path) -> Option<Arc<State>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kept.as_ref()?;
-        (Mark::from(&fs::metadata(path).ok()?) == kept.mark).then(|| Arc::clone(&kept.state))
+        (Mark::from(&fs::symlink_metadata(path).ok()?) == kept.mark).then(|| Arc::clone(&kept.state))
     }
 }

@@ -166,6 +166,7 @@ fn open(path: &Path, access: Access) -> io::Result<File> {
             error
         }
     })?;
+    super::owner::check(path, &file)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 

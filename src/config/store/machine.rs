@@ -116,7 +116,7 @@ fn fit(path: &Path, meta: &fs::Metadata) -> Result<(), ReadError> {
 }
 
 /// Whether the user is alone in a group (ssh_config(5), FILES, as Debian has it: its users have a group each).
-fn is_private_group(group: u32, user: u32) -> bool {
+pub(super) fn is_private_group(group: u32, user: u32) -> bool {
     let Ok(users) = fs::read_to_string("/etc/passwd") else { return false };
     let Ok(groups) = fs::read_to_string("/etc/group") else { return false };
     let field = |line: &str, at: usize| line.split(':').nth(at).map(str::to_owned);

@@ -4,7 +4,10 @@
 
 use std::net::IpAddr;
 
-use crate::config::journal::{Begin, Process, RunId, RunOptions, Targets, Who, mask_words};
+use crate::{
+    config::journal::{Begin, Process, RunId, RunOptions, Targets, Who},
+    domain::secrets::mask_words,
+};
 
 /// Where a run comes from.
 #[derive(Debug, Clone, Default)]

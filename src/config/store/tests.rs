@@ -296,3 +296,65 @@ fn a_huge_file_is_refused_before_it_is_read() {
     file.set_len(100 * 1024 * 1024 * 1024).unwrap();
     assert!(load(&workspace(temp.path())).unwrap_err().to_string().contains("more than"));
 }
+
+#[test]
+fn a_file_that_everybody_can_write_decides_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join(SERVERS);
+    std::fs::write(&path, "version: 1\nservers: {}\n").unwrap();
+    for (mode, refused) in [(0o600, false), (0o644, false), (0o666, true), (0o602, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let read = super::text(&path, SERVERS).map_err(|error| super::into_config(error).to_string());
+        assert_eq!(read.is_err(), refused, "{mode:o}");
+        assert!(read.err().is_none_or(|error| error.contains("chmod o-w")), "{mode:o}");
+    }
+}
+
+#[test]
+fn a_file_or_a_link_of_a_stranger_decides_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (path, mine) = (temp.path().join(SERVERS), temp.path().join("mine.yaml"));
+    for file in [&path, &mine] {
+        std::fs::write(file, "version: 1\nservers: {}\n").unwrap();
+    }
+    let refusal = || super::into_config(super::text(&path, SERVERS).unwrap_err()).to_string();
+    std::os::unix::fs::chown(&path, Some(4711), None).unwrap();
+    assert!(
+        refusal().contains("it belongs to user 4711") && refusal().contains("MCP_TRUST_OWNERS=4711"),
+        "{}",
+        refusal()
+    );
+    std::fs::remove_file(&path).unwrap();
+    symlink(&mine, &path).unwrap();
+    assert!(super::text(&path, SERVERS).is_ok(), "one's own link is followed");
+    std::os::unix::fs::lchown(&path, Some(4711), None).unwrap();
+    assert!(refusal().contains("the symbolic link belongs to user 4711"), "{}", refusal());
+}
+
+#[test]
+fn a_link_in_the_place_of_the_state_is_not_followed_and_makes_way_for_a_file() {
+    let temp = tempfile::tempdir().unwrap();
+    let target = temp.path().join("precious");
+    std::fs::write(&target, "not to be overwritten").unwrap();
+    let dir = temp.path().join("workspace");
+    std::fs::create_dir(&dir).unwrap();
+    symlink(&target, dir.join(STATE)).unwrap();
+    let environment = Environment {
+        cwd: dir.clone(),
+        mcp_dir: Some(dir.clone()),
+        mcp_inventory: None,
+        xdg_config_home: None,
+        home: None,
+        user: "somebody".to_owned(),
+    };
+    let workspace = Workspace::locate(None, &environment).unwrap();
+    let loaded = workspace.load(&|_| vec![]).unwrap();
+    assert!(loaded.warnings.iter().any(|warning| warning.contains("symbolic link")), "{:?}", loaded.warnings);
+    workspace.update_state(|_| ()).unwrap();
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "not to be overwritten");
+    let meta = dir.join(STATE).symlink_metadata().unwrap();
+    assert!(meta.is_file() && meta.permissions().mode() & 0o777 == 0o600, "{meta:?}");
+}

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use self::openssh::OpensshFile;
 use super::{Counts, PassphrasePrompt, certificate::Certificate, signing::SigningKey, with_suffix};
+use crate::transport::core_dump;
 
 /// OpenSSH's default identities (ssh_config(5), `IdentityFile`) as far as they are supported, best first.
 const DEFAULTS: [&str; 3] = [".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"];
@@ -158,6 +159,7 @@ impl KeyRing {
 
     fn load(&self, path: &Path) -> Result<SigningKey, String> {
         check_permissions(path)?;
+        core_dump::forbid();
         let text = read(path).map_err(|error| error.to_string())?;
         const UNUSABLE: &str = "not a usable private key";
         if text.contains(openssh::LABEL) {

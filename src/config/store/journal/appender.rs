@@ -110,7 +110,9 @@ impl Appender<'_> {
         };
         let at = Timestamp::now();
         let Known { mut next, mut link, .. } = end;
-        for entry in entries {
+        let secrets = self.workspace.secrets();
+        for mut entry in entries {
+            entry.hide(&secrets);
             let line = Line { v: entry.version(), seq: next, at, run: self.run.clone(), entry };
             let (line, hash) = seal(&line.to_text().map_err(io::Error::other)?, link);
             text.push_str(&line);
