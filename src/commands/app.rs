@@ -192,9 +192,9 @@ pub(super) fn store_error(error: &StoreError) -> CommandError {
             CommandError::usage(text).hint("nothing was done; `mcp check` looks again")
         }
         StoreError::Config(errors) => CommandError::usage(errors.to_string()),
-        StoreError::Locked { .. } => {
-            CommandError::failed("the workspace is locked").because(error).hint("try again when the other mcp is done")
-        }
+        StoreError::Locked { .. } => CommandError::failed("the workspace is locked")
+            .because(error)
+            .hint("wait longer with --lock-timeout, or look what that process does"),
         StoreError::NoWorkspace | StoreError::NoDirectory { .. } => {
             CommandError::usage("no workspace").because(error).hint("use --dir DIR, or make one with `mcp init DIR`")
         }

@@ -208,8 +208,12 @@ impl From<CommandError> for EditFailure {
 impl From<StoreError> for EditFailure {
     fn from(error: StoreError) -> Self {
         let mut command = CommandError::failed("the workspace was not changed").because(&error);
-        if matches!(error, StoreError::Config(_)) {
-            command.exit = Exit::Usage;
+        match error {
+            StoreError::Config(_) => command.exit = Exit::Usage,
+            StoreError::Locked { .. } => {
+                command = command.hint("wait longer with --lock-timeout, or look what that process does")
+            }
+            _ => {}
         }
         Self(command)
     }

@@ -261,7 +261,7 @@ fn list_says_that_a_container_is_gone_or_somebody_else_s_until_it_is_made_anew()
         let message = bench.listed("a")["message"].as_str().unwrap().to_owned();
         assert!(message.contains(&format!("({}) was removed or renamed", &id[..12])), "{message}");
     }
-    bench.by_hand(1, &run.replace("docker run -d", "docker run -d -l by=hand"));
+    bench.by_hand(1, &format!("{run} --log-lines 4"));
     for _ in 0..2 {
         let message = bench.listed("a")["message"].as_str().unwrap().to_owned();
         assert!(message.contains("somebody else's"), "{message}");
@@ -286,7 +286,7 @@ fn who_writes_waits_for_the_workspace_and_who_reads_does_not() {
     let add = "add another --host edge-1 --lock-timeout 100ms --command";
     let mut command = bench.command(add);
     let answer = Answer::of(command.arg("docker run acme/a").output().unwrap());
-    answer.says(1, &["the workspace is locked", "holds the workspace"]);
+    answer.says(1, &["holds the workspace", "--lock-timeout"]);
     drop(holder.stdin.take());
     holder.wait().unwrap();
     let answer = Answer::of(bench.command(add).arg("docker run acme/a").output().unwrap());
