@@ -15,6 +15,8 @@
 mod around;
 #[path = "faults/bench.rs"]
 mod bench;
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "faults/fault.rs"]
 mod fault;
 #[path = "faults/hosts.rs"]

@@ -84,11 +84,9 @@ pub(crate) enum Expect {
     FailedOrLost,
     /// The second host did as the others, or was not reached in one of these phases.
     FineOr(&'static [&'static str]),
-    /// Nothing was done anywhere; standard error says one of these.
-    Refused(&'static [&'static str]),
     /// Everything was done; standard error says one of these, and the exit code is 0.
     Warned(&'static [&'static str]),
-    /// Either of the last two.
+    /// Nothing was done anywhere, or everything as before; either way standard error says one of these.
     RefusedOrWarned(&'static [&'static str]),
     /// There is no answer: `mcp` was killed.
     Killed,

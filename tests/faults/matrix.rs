@@ -1,7 +1,7 @@
 //! The matrix: every command under every fault that concerns it.
 //!
 //! `cargo test --test faults` runs a selection; `MCP_FAULTS=all cargo test --test faults matrix -- --nocapture` runs all of it, and
-//! `MCP_FAULTS='restart × cable ActRequest'` those whose name has all of these words. The report is `target/faults.json`.
+//! `MCP_FAULTS='restart × !Drip'` those whose name has all of these words, and none of those behind a `!`. The report is `target/faults.json`.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Pairs at once on the rig that they share. Most of a pair is waiting.
-const LANES: usize = 5;
+const LANES: usize = 6;
 /// Rigs for pairs that take a machine.
 const OWN_RIGS: usize = 2;
 
@@ -152,7 +152,11 @@ fn every_command_keeps_its_promises_under_every_fault() {
     let chosen = match std::env::var("MCP_FAULTS").as_deref() {
         Ok("all") => all,
         Ok(words) => {
-            let is_in = |pair: &Pair<'_>| words.split_whitespace().all(|word| pair.name().contains(word));
+            let has = |pair: &Pair<'_>, word: &str| match word.strip_prefix('!') {
+                Some(word) => !pair.name().contains(word),
+                None => pair.name().contains(word),
+            };
+            let is_in = |pair: &Pair<'_>| words.split_whitespace().all(|word| has(pair, word));
             all.into_iter().filter(is_in).collect()
         }
         Err(_) => selection(all),

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Read as _,
     net::{SocketAddr, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -96,16 +97,26 @@ pub(crate) fn course(grounds: &Grounds, verb: Verb, fault: &Fault) -> Course {
     let load = |words: &'static [&'static str]| (words[0], run(bench.scratch.mcp(words), |_| {}));
     let loads = vec![load(&["list", "--cached"]), load(&["check"]), load(&["history"])];
     let files = names(bench.scratch.path());
-    let again = run(bench.command(verb), |_| {});
-    // A registration that stands is not made again; what it was to start is.
-    let again = match verb {
-        Verb::AddStart if again.code == Some(2) && again.err.contains("registered") => {
-            run(bench.command(Verb::Start), |_| {})
-        }
-        _ => again,
-    };
+    let again = repeated(&bench, fault);
     let finally = hosts();
     Course { wanted: bench.goal(), before, ran, struck, after, left, loads, files, again, finally }
+}
+
+/// The command once more, without the fault.
+fn repeated(bench: &Bench<'_>, fault: &Fault) -> Ran {
+    let verb = bench.verb;
+    let verb = match verb {
+        // An engine that ended after the answer took the container with it, and that is no rest of the run.
+        Verb::Resume if fault.takes_the_machine() => Verb::Start,
+        _ => verb,
+    };
+    let again = run(bench.command(verb), |_| {});
+    // A registration that stands is not made again; what it was to start is.
+    let is_registered = verb == Verb::AddStart && again.code == Some(2) && again.err.contains("registered");
+    let again = if is_registered { run(bench.command(Verb::Start), |_| {}) } else { again };
+    // Of a container that docker was making when it was killed it may know half, and then only a new one helps.
+    let is_half_known = again.code == Some(1) && again.err.contains("task ") && again.err.contains("already exists");
+    if is_half_known { run(bench.command(Verb::Recreate), |_| {}) } else { again }
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -154,10 +165,7 @@ fn broken(bench: &Bench<'_>, fault: &Fault) -> (Ran, bool) {
         Kind::Sshd(configuration) => {
             let sshd = Sshd::start(bench, configuration);
             let proxy = bench.cable(None, Some(sshd.address), "");
-            let silent = match configuration {
-                "MaxStartups 3" => (0..3).map(|_| TcpStream::connect(sshd.address).unwrap()).collect(),
-                _ => vec![],
-            };
+            let silent = if configuration == "MaxStartups 3" { sshd.take(3) } else { vec![] };
             let ran = run(bench.command(bench.verb), |_| {});
             drop(silent);
             (ran, proxy.connections() > 0)
@@ -287,7 +295,13 @@ fn wait_for_the_rest(name: &str) -> Vec<(u32, String)> {
     let begin = Instant::now();
     loop {
         let left = processes::naming(name);
-        if left.is_empty() || begin.elapsed() > Duration::from_secs(60) {
+        if left.is_empty() {
+            return left;
+        }
+        if begin.elapsed() > Duration::from_secs(60) {
+            for (pid, _) in &left {
+                processes::signal(&processes::in_group(processes::group_of(*pid)), Signal::KILL);
+            }
             return left;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -353,6 +367,21 @@ impl Sshd {
         wait_until("sshd listens", || TcpStream::connect(address).is_ok());
         Self { address, child }
     }
+
+    /// So many connections that have a banner and say nothing.
+    fn take(&self, number: usize) -> Vec<TcpStream> {
+        let mut taken = vec![];
+        wait_until("connections are starting", || {
+            let mut stream = TcpStream::connect(self.address).unwrap();
+            let mut start = [0; 3];
+            let is_let_in = stream.read_exact(&mut start).is_ok() && start == *b"SSH";
+            if is_let_in {
+                taken.push(stream);
+            }
+            taken.len() == number
+        });
+        taken
+    }
 }
 
 impl Drop for Sshd {
@@ -396,17 +425,18 @@ fn placed(bench: &Bench<'_>, command: Command, place: Place) -> Command {
 /// A small disk for a workspace, in a mount namespace of its own, so that nothing of it stays.
 struct Disk {
     workspace: PathBuf,
-    aside: tempfile::TempDir,
+    aside: PathBuf,
 }
 
 impl Disk {
     fn of(bench: &Bench<'_>) -> Self {
-        Self { workspace: bench.scratch.path().to_owned(), aside: tempfile::tempdir().unwrap() }
+        let aside = bench.grounds.shells().join(format!("disk-{}", bench.name()));
+        Self { workspace: bench.scratch.path().to_owned(), aside }
     }
 
     /// `command` with its workspace on the disk: full from the beginning, or once [`Disk::fill`] says so.
     fn around(&self, command: &Command, later: bool) -> Command {
-        let (workspace, aside) = (self.workspace.display(), self.aside.path().display());
+        let (workspace, aside) = (self.workspace.display(), self.aside.display());
         let fill = "cat /dev/zero >ballast 2>/dev/null";
         let fill = if later {
             format!("(until [ -e '{aside}/fill' ]; do sleep 0.02; done; {fill}; : >'{aside}/full') &")
@@ -414,7 +444,7 @@ impl Disk {
             fill.to_owned()
         };
         let text = format!(
-            "mkdir '{aside}/files' && cp -a '{workspace}/.' '{aside}/files' && mount -t tmpfs -o size=128k tmpfs '{workspace}' && \
+            "mkdir -p '{aside}/files' && cp -a '{workspace}/.' '{aside}/files' && mount -t tmpfs -o size=128k tmpfs '{workspace}' && \
              cd '{workspace}' && cp -a '{aside}/files/.' . || exit 99\n{fill}\n\"$@\"\ncode=$?\n: >'{aside}/fill'\nwait\nrm -f ballast\n\
              rm -rf '{aside}/files'; mkdir '{aside}/files'; cp -a . '{aside}/files'; cd /; umount '{workspace}'\n\
              find '{workspace}' -mindepth 1 -delete; cp -a '{aside}/files/.' '{workspace}'\nexit $code"
@@ -425,12 +455,12 @@ impl Disk {
     }
 
     fn fill(&self) {
-        File::create(self.aside.path().join("fill")).unwrap();
-        wait_until("the disk is full", || self.aside.path().join("full").exists());
+        File::create(self.aside.join("fill")).unwrap();
+        wait_until("the disk is full", || self.aside.join("full").exists());
     }
 }
 
-pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(30), "never came true: {what}");

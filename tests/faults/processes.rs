@@ -21,16 +21,22 @@ pub(crate) fn naming(word: &str) -> Vec<(u32, String)> {
     those(|pid, line| pid != me && holds(line)).into_iter().map(|pid| (pid, shown(pid))).collect()
 }
 
+/// The state and the group of process `pid`.
+fn stat(pid: u32) -> Option<(String, u32)> {
+    // proc(5): the command's name is in parentheses and may hold any character; the group is the third field after it.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+}
+
+/// The process group of `pid`; 0 when it is gone.
+pub(crate) fn group_of(pid: u32) -> u32 {
+    stat(pid).map_or(0, |(_, group)| group)
+}
+
 /// The processes of process group `group`.
 pub(crate) fn in_group(group: u32) -> Vec<u32> {
-    those(|pid, _| {
-        // proc(5): the command's name is in parentheses and may hold any character; the group is the third field after it.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut fields = fields.split_whitespace();
-        let state = fields.next();
-        state != Some("Z") && fields.nth(1).and_then(|field| field.parse().ok()) == Some(group)
-    })
+    those(|pid, _| group != 0 && stat(pid).is_some_and(|(state, of)| state != "Z" && of == group))
 }
 
 /// The sshd processes that hold the connection whose other end is `peer`, a socket of this machine.

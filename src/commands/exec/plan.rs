@@ -147,8 +147,9 @@ pub(super) fn carry_out(
         ui.gathered(gathered);
     }
     let exit = match (summary.exit(), code) {
-        // The reader has what it wanted; what was cut short for it is no trouble.
-        _ if ui.reader_left() => Exit::Ok,
+        (Exit::Ok, _) => Exit::Ok,
+        // The reader has what it wanted, but these commands change things and were ended for it: that is no success.
+        _ if ui.reader_left() => Exit::Unread,
         (Exit::Failed, Some(code)) if plan.propagate => Exit::Command(code),
         (exit, _) => exit,
     };
