@@ -103,8 +103,12 @@ pub fn containers(
                     }
                     let remove = say(&command::force_remove(&r.container), host);
                     let exists = say(&command::exists(&r.container), host);
-                    // With --rm docker may already be removing it: gone is what was wanted.
-                    let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
+                    // With --rm docker may already be removing it: gone is what was wanted. An engine that has ended says of no
+                    // container that it exists, so it must answer first.
+                    let answers = say(&command::version(), host);
+                    let remove = format!(
+                        "{{ {remove} >/dev/null || {{ {answers} >/dev/null 2>&1 && ! {exists} >/dev/null 2>&1; }}; }}"
+                    );
                     let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
                     (Forgotten::Removed, Some(code))
                 }

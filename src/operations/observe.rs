@@ -197,6 +197,9 @@ fn write(
     });
     match written {
         Ok(()) => vec![],
-        Err(error) => vec![format!("the state was not written: {error}")],
+        Err(error) => {
+            let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+            vec![format!("the state was not written: {error}{why}")]
+        }
     }
 }

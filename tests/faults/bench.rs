@@ -77,7 +77,9 @@ impl<'a> Bench<'a> {
         );
         for (index, host) in rig.hosts.iter().enumerate() {
             let _ = match index {
-                1 => writeln!(text, "  {}: {{{address}{}{lines}}}", host.name, if lines.is_empty() { "" } else { ", " }),
+                1 => {
+                    writeln!(text, "  {}: {{{address}{}{lines}}}", host.name, if lines.is_empty() { "" } else { ", " })
+                }
                 _ => writeln!(text, "  {}: {{address: {}}}", host.name, host.address),
             };
         }

@@ -80,7 +80,8 @@ fn removal(ran: &Ran) -> Vec<Row> {
     let mut all = vec![];
     let lines: Vec<&str> = ran.err.lines().collect();
     for (index, line) in lines.iter().enumerate() {
-        let after = |prefix: &str| line.strip_prefix(prefix).and_then(|rest| rest.split_once('@')).map(|(_, host)| host);
+        let after =
+            |prefix: &str| line.strip_prefix(prefix).and_then(|rest| rest.split_once('@')).map(|(_, host)| host);
         let follows = |number: usize, prefix: &str| {
             lines.get(index + number).and_then(|line| line.trim_start().strip_prefix(prefix)).unwrap_or_default()
         };
@@ -115,7 +116,8 @@ pub(crate) fn judge(verb: Verb, fault: &Fault, course: &Course) -> Vec<String> {
     }
     answer(verb, fault, course, &is_done, &mut wrong);
     for (what, ran) in &course.loads {
-        let doubtful = ["going on without it", "cannot be read", "is not valid"].iter().any(|part| ran.err.contains(part));
+        let doubtful =
+            ["going on without it", "cannot be read", "is not valid"].iter().any(|part| ran.err.contains(part));
         if ran.code != Some(0) || doubtful {
             wrong.push(format!("{what} afterwards: {:?} {} {}", ran.code, ran.out.trim(), ran.err.trim()));
         }
@@ -138,7 +140,10 @@ fn answer(verb: Verb, fault: &Fault, course: &Course, is_done: &impl Fn(&Holds) 
     let says = |parts: &[&str]| parts.iter().any(|part| ran.err.contains(part) || ran.out.contains(part));
     match fault.expect {
         Expect::Killed => return,
-        Expect::RefusedOrWarned(parts) if ran.code != Some(0) => {
+        // What is to be written is what a removal is for.
+        Expect::RefusedOrWarned(parts) | Expect::Warned(parts)
+            if ran.code != Some(0) && (verb == Verb::Remove || matches!(fault.expect, Expect::RefusedOrWarned(_))) =>
+        {
             if !says(parts) {
                 wrong.push(format!("it does not say why: {:?} {}", ran.code, ran.err.trim()));
             }
@@ -220,6 +225,12 @@ fn faulty(verb: Verb, expect: Expect, row: &Row, wrong: &mut Vec<String>) {
     let phase = |words: &[&str]| words.contains(&row.phase.as_str()) || verb == Verb::Remove;
     let is_right = match expect {
         Expect::Fine | Expect::Warned(_) | Expect::RefusedOrWarned(_) => row.is_done(),
+        // A command may have run wherever the shell may have begun.
+        Expect::Unreachable(phases, causes) if matches!(verb, Verb::Exec | Verb::Copy) && phases.contains(&"exec") => {
+            outcome(&["unreachable", "unknown", "timed_out"]) && names(causes)
+        }
+        // Its answer is what the account's shell said and ended with.
+        Expect::Failed(_) if verb == Verb::Exec => outcome(&["failed"]),
         Expect::Unreachable(phases, causes) => outcome(&["unreachable"]) && phase(phases) && names(causes),
         Expect::Lost => {
             row.is_done() || outcome(&["unreachable", "not_done", "unknown", "failed", "timed_out", "interrupted"])

@@ -56,7 +56,8 @@ fn crowd<'a>(rig: &'a Rig) -> Scratch<'a> {
     for number in 0..200 {
         let name = scratch.name(&format!("s{number}"));
         let run = scratch.docker_run(&format!("s{number}"), "", "");
-        let _ = writeln!(text, "  # number {number}\n  {name}:\n    command: {run}\n    host: 'edge-*'\n    priority: 1");
+        let _ =
+            writeln!(text, "  # number {number}\n  {name}:\n    command: {run}\n    host: 'edge-*'\n    priority: 1");
     }
     scratch.write("servers.yaml", &text);
     scratch.write("known_hosts", "");
@@ -161,7 +162,7 @@ fn kill_nine_during_a_restart_of_all_converges_by_repeating_it() {
     let held = || -> Vec<String> {
         (1..=3).map(|host| rig.docker_text(host, &["ps", "-a", "--format", "{{.Names}} {{.State}} {{.ID}}"])).collect()
     };
-    let (mut there, mut resumed, mut wrong) = (0, 0, vec![]);
+    let (mut there, mut resumed, mut met, mut wrong) = (0, 0, 0, vec![]);
     for number in 0..rounds {
         let which = random.below(kinds.len());
         let moment = lengths[which] * u32::try_from(random.below(100)).unwrap() / 100;
@@ -174,8 +175,13 @@ fn kill_nine_during_a_restart_of_all_converges_by_repeating_it() {
         }
         let again: &[&str] = if number % 2 == 0 && was_there { &["resume"] } else { kinds[which] };
         resumed += usize::from(again == ["resume"]);
-        let output = scratch.mcp(again).output().unwrap();
+        let mut output = scratch.mcp(again).output().unwrap();
         wait_until("no script is at work", || processes::naming(&scratch.name("")).is_empty());
+        if was_there && number % 3 != 0 && !output.status.success() {
+            // It has met what the killed run had begun, which is at work no more.
+            met += 1;
+            output = scratch.mcp(again).output().unwrap();
+        }
         let after = held();
         let is_right = after.iter().all(|host| {
             let mut lines: Vec<&str> = host.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
@@ -191,6 +197,9 @@ fn kill_nine_during_a_restart_of_all_converges_by_repeating_it() {
             whole(scratch.mcp(&["start", "--all", "--settle", "0"]));
         }
     }
-    println!("{rounds} restarts, {there} killed at work, {resumed} resumed, {} did not converge", wrong.len());
+    println!(
+        "{rounds} restarts, {there} killed at work, {resumed} resumed, {met} met the killed one and were repeated, {} did not converge",
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

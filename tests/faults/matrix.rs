@@ -3,11 +3,7 @@
 //! `cargo test --test faults` runs a selection; `MCP_FAULTS=all cargo test --test faults matrix -- --nocapture` runs all of it, and
 //! `MCP_FAULTS='restart × !Drip'` those whose name has all of these words, and none of those behind a `!`. The report is `target/faults.json`.
 
-use std::{
-    collections::VecDeque,
-    sync::Mutex,
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Mutex, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -71,10 +67,14 @@ fn one(grounds: &Grounds, pair: &Pair<'_>) -> Done {
         let wrong = judge(pair.verb, pair.fault, &course);
         let second = rows(pair.verb, &course.ran).unwrap_or_default().into_iter().find(|row| row.host == "edge-2");
         let second = second.map(|row| row.show());
-        (wrong, json!({"exit": course.ran.code, "seconds": course.ran.elapsed.as_secs_f64(), "edge-2": second, "stderr": course.ran.err}))
+        (
+            wrong,
+            json!({"exit": course.ran.code, "seconds": course.ran.elapsed.as_secs_f64(), "edge-2": second, "stderr": course.ran.err}),
+        )
     }));
     let (wrong, mut report) = result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let text =
+            panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         (vec![format!("the harness: {}", text.unwrap_or_default())], json!({}))
     });
     report["pair"] = name.clone().into();
@@ -122,7 +122,9 @@ fn run_all(pairs: Vec<Pair<'_>>) -> Vec<Done> {
 fn selection(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     let is_slow = |fault: &Fault| {
         let name = &fault.name;
-        ["Silence", "Drip", "hangs", "Stop", "Freeze", "slow", "endless", "Unanswered"].iter().any(|word| name.contains(word))
+        ["Silence", "Drip", "hangs", "Stop", "Freeze", "slow", "endless", "Unanswered"]
+            .iter()
+            .any(|word| name.contains(word))
     };
     let mut all = vec![];
     let faults: Vec<&str> = pairs.iter().map(|pair| pair.fault.name.as_str()).collect();

@@ -191,7 +191,8 @@ fn other_host(bench: &Bench<'_>, lines: &str) {
         "known_hosts: OTHERKEY" => {
             // The key of the first host for the second.
             let known = fs::read_to_string(&grounds.rig.known_hosts).unwrap();
-            let first = known.lines().next().unwrap().replace(&grounds.rig.host(1).address, &grounds.rig.host(2).address);
+            let first =
+                known.lines().next().unwrap().replace(&grounds.rig.host(1).address, &grounds.rig.host(2).address);
             let path = bench.scratch.write("other_hosts", &first);
             bench.hosts(&straight, &format!("known_hosts: {}", path.display()));
         }
@@ -218,12 +219,15 @@ fn at_the_moment(bench: &Bench<'_>, phase: Phase, deed: Deed) -> (Ran, bool) {
         Deed::ClockForward | Deed::ClockBack => {
             fs::write(own_clock.path(), "+0").unwrap();
             command.env("LD_PRELOAD", faketime().unwrap()).env("FAKETIME_TIMESTAMP_FILE", own_clock.path());
-            command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            command
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("DONT_FAKE_MONOTONIC", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
         Deed::FillDisk => command = disk.around(&command, true),
         _ => {}
     }
-    let away = bench.scratch.path().with_extension("away");
+    let away = bench.grounds.shells().join(format!("away-{}", bench.name()));
     let mut struck = false;
     let mut sessions = vec![];
     let ran = run(command, |child| {
@@ -467,4 +471,3 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
-

@@ -113,7 +113,7 @@ fn moments() -> Vec<Fault> {
     for deed in [Deed::ClockForward, Deed::ClockBack] {
         all.push(fault(format!("{deed:?} at Output"), Kind::Moment(Phase::Output, deed), Expect::Fine, Verb::logs_in));
     }
-    let full = Expect::Warned(&["No space left", "cannot be written", "state.yaml", "journal"]);
+    let full = Expect::Warned(&["No space left"]);
     all.push(fault("disk fills at Output", Kind::Moment(Phase::Output, Deed::FillDisk), full, Verb::uses_docker));
     let gone = Expect::RefusedOrWarned(&["is not a directory", "No such file", "workspace", "no workspace"]);
     let moved = Kind::Moment(Phase::Output, Deed::MoveWorkspace);

@@ -46,6 +46,8 @@ fn proxy(target: u16, count: usize, spoil: Spoil) -> (u16, Arc<AtomicUsize>) {
                 Spoil::Close => drop(stream),
                 Spoil::Halfway => {
                     let mut far = TcpStream::connect(("127.0.0.1", target)).unwrap();
+                    // sshd offers its algorithms once it has been greeted.
+                    far.write_all(b"SSH-2.0-nobody\r\n").unwrap();
                     let mut start = [0; 100];
                     far.read_exact(&mut start).unwrap();
                     (&stream).write_all(&start).unwrap();

@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use phases::{Direction, Phase};
 use phases::Phases;
+pub(crate) use phases::{Direction, Phase};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket, sockopt::set_socket_linger};
 
 /// What is done to a connection.

@@ -29,7 +29,8 @@ const GONE: [i32; 4] = [-1, -7, -13, -43];
 /// `LIBSSH2_ERROR_KEX_FAILURE`.
 const KEY_EXCHANGE: i32 = -5;
 /// What is known of a peer that hangs up in the key exchange.
-const HUNG_UP: &str = "the other end hung up in the middle of it; if it always does, it has none of the algorithms that are offered";
+const HUNG_UP: &str =
+    "the other end hung up in the middle of it; if it always does, it has none of the algorithms that are offered";
 /// `LIBSSH2_ERROR_INVALID_MAC` and `LIBSSH2_ERROR_DECRYPT`, for which libssh2's own words are "Unexpected error".
 const DAMAGED_MAC: i32 = -4;
 const DAMAGED_CIPHER: i32 = -12;
@@ -181,9 +182,16 @@ impl Wire {
         matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1)) && !self.socket.has_bytes()
     }
 
-    /// Whether the peer, reached without a jump host, has hung up. A tunnel knows more about its end.
+    /// Whether the peer, reached without a jump host, has hung up, whatever it said before. A tunnel knows more about its end.
     fn is_cut_off(&self) -> bool {
-        self.socket.life().is_none() && self.is_hung_up(Duration::ZERO)
+        #[cfg(target_os = "linux")]
+        let ended = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        #[cfg(not(target_os = "linux"))]
+        let ended = PollFlags::HUP | PollFlags::ERR;
+        let mut fds = [PollFd::new(&*self.socket, PollFlags::IN | ended)];
+        self.socket.life().is_none()
+            && poll(&mut fds, Some(&timespec(Duration::ZERO))).is_ok()
+            && fds[0].revents().intersects(ended)
     }
 
     /// What a step's error means for the caller.
