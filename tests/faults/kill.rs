@@ -76,7 +76,7 @@ fn crowd<'a>(rig: &'a Rig) -> Scratch<'a> {
 fn kill_nine_while_files_are_written_leaves_files_that_load() {
     let rig = Rig::own(3);
     let scratch = crowd(&rig);
-    let rounds = times("MCP_KILLS", 60);
+    let rounds = times("MCP_KILLS", 40);
     let mut random = Random::of_environment();
     let one = scratch.name("s17");
     let kinds = ["edit", "list", "hosts trust", "hosts add", "add", "exec"];
