@@ -17,6 +17,8 @@ pub enum Exit {
     Unreachable,
     /// Interrupted by Ctrl-C or SIGTERM.
     Interrupted,
+    /// Nobody reads the answer any more, and what went on for it was ended before its own end.
+    Unread,
     /// The one command that ran on the one host ended with this, and its code was asked for.
     Command(u8),
 }
@@ -32,6 +34,8 @@ impl Exit {
             Self::Unreachable => 4,
             // 128 + SIGINT, as shells report it.
             Self::Interrupted => 130,
+            // 128 + SIGPIPE, as shells report who wrote to a pipe without a reader.
+            Self::Unread => 141,
             Self::Command(code) => code,
         }
     }
@@ -43,6 +47,7 @@ impl Exit {
             Self::Unreachable => 2,
             Self::Usage => 3,
             Self::Interrupted => 4,
+            Self::Unread => 5,
         }
     }
 

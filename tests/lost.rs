@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::print_stdout,
     reason = "a test stops at the first surprise and says what mcp said"
 )]
 
@@ -10,6 +11,8 @@
 mod around;
 #[path = "lost/bench.rs"]
 mod bench;
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "lost/points.rs"]
 mod points;
 #[path = "support/proxy.rs"]

@@ -15,6 +15,7 @@ use crate::{
     docker::{
         command::{self, DockerCommand},
         drift::{Drift, drift},
+        failure::{EngineFailureKind, classify},
         inspect::{Container, ContainerState},
         shell::quote,
     },
@@ -219,6 +220,24 @@ pub fn if_still(registered: &Registered<'_>, id: &str, code: &str) -> String {
     format!(
         "mcp_i=$({ask} 2>&1); if [ \"$mcp_i\" = {id} ]; then {code}\nelse printf '%s\\n' \"$mcp_i\" >&2; (exit {NOT_THE_SAME}); fi"
     )
+}
+
+/// Whether [`if_still`] found that its container is no longer what was looked at: `exit` and `stderr` are how it ended.
+#[must_use]
+pub fn is_another(exit: i32, stderr: &str) -> bool {
+    exit == NOT_THE_SAME && (is_id(stderr.trim()) || is_gone(exit, stderr))
+}
+
+/// Whether docker says that there is no such container.
+#[must_use]
+pub fn is_gone(exit: i32, stderr: &str) -> bool {
+    classify(exit, stderr).is_some_and(|failure| failure.kind == EngineFailureKind::NoContainer)
+}
+
+/// Whether `text` is the id of a container: 64 hexadecimal digits.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

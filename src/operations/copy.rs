@@ -33,8 +33,8 @@ const ALLOWED_PER_MIB: Duration = Duration::from_secs(1);
 /// overloaded or out of memory may not come to it for a while.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Most bytes kept of what a host says about a copy.
-const LONGEST_WORD: usize = 4096;
+/// Most bytes kept of what a host says about a copy, a login shell's banner before it.
+const LONGEST_WORD: usize = 64 * 1024;
 
 /// What is sent, and how it is to be there.
 pub struct CopyRequest<'a> {
@@ -233,8 +233,9 @@ fn one(session: &mut Session<'_>, request: &CopyRequest<'_>, cancel: &Cancel) ->
 
     let begin = Instant::now();
     let mut words = Collected::new(cancel, begin).up_to(LONGEST_WORD);
+    let mark = text::mark();
     let send = ShellScript {
-        text: super::exec::text::with_environment(&text::send(request, &path), session.host()),
+        text: super::exec::text::with_environment(&text::send(request, &path, &mark), session.host()),
         sensitive: !session.host().env.is_empty(),
     };
     let left = allowed.saturating_sub(begin.elapsed());
@@ -244,11 +245,17 @@ fn one(session: &mut Session<'_>, request: &CopyRequest<'_>, cancel: &Cancel) ->
     })?;
     let code = if let End::Exit(code) = end { Some(code) } else { None };
     let output = words.into_output(end);
-    let said = Said { path: Some(path), ..Said::read(&output.stdout, &output.stderr, code) };
+    let said = Said { path: Some(path), ..Said::read(behind(&output.stdout, &mark), &output.stderr, code) };
     if said.word != "done" {
         return Ok(failed(said, size));
     }
     Ok(Done { outcome: CopyOutcome::Copied, path: said.path, bytes: size, backup: said.detail, trouble: None })
+}
+
+/// What stands behind the line `mark`; nothing without one.
+fn behind<'a>(stdout: &'a [u8], mark: &str) -> &'a [u8] {
+    let line = format!("{mark}\n");
+    memchr::memmem::find(stdout, line.as_bytes()).map_or(&[], |at| &stdout[at + line.len()..])
 }
 
 /// What one of the two scripts said: a word, a path or another detail, and the complaints of what it ran.

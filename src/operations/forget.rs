@@ -10,7 +10,7 @@ use std::{
 use super::{
     Context, Trouble,
     aftermath::Attempt,
-    change::{Ownership, if_still, ownership},
+    change::{Ownership, if_still, is_another, ownership},
     locks::{self, LEASE_MARGIN, Round, until_free},
     observe::{self, Observation},
     recorder::Recorder,
@@ -130,8 +130,12 @@ impl Task<'_> {
                     let Some(book) = act else { return (Forgotten::Removed, None) };
                     let remove = say(&command::force_remove(&r.container), host);
                     let exists = say(&command::exists(&r.container), host);
-                    // With --rm docker may already be removing it: gone is what was wanted.
-                    let remove = format!("{{ {remove} >/dev/null || ! {exists} >/dev/null 2>&1; }}");
+                    // With --rm docker may already be removing it: gone is what was wanted. An engine that has ended says of no
+                    // container that it exists, so it must answer first.
+                    let answers = say(&command::version(), host);
+                    let remove = format!(
+                        "{{ {remove} >/dev/null || {{ {answers} >/dev/null 2>&1 && ! {exists} >/dev/null 2>&1; }}; }}"
+                    );
                     let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
                     let code = book.stamp().around(host, VERB, r, if_still(r, &container.id, &code));
                     let code = if leases { lease::guarded(&r.container, &code) } else { code };
@@ -194,6 +198,11 @@ impl Task<'_> {
                 }
                 match ids.next().and_then(|id| sections.get(id)) {
                     Some(section) if section.exit == Some(0) => what,
+                    Some(section) if section.exit.is_some_and(|exit| is_another(exit, &section.stderr_text())) => {
+                        let cause = "somebody else removed, renamed or replaced its container meanwhile";
+                        let hint = "see who works on that host besides, then run the same command again".to_owned();
+                        Forgotten::Trouble(Trouble::failed(cause, Some(hint)))
+                    }
                     Some(section) => {
                         Trouble::docker(section.exit, &section.stderr_text()).map_or(what, Forgotten::Trouble)
                     }

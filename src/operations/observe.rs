@@ -230,5 +230,9 @@ fn hidden(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<(Insta
 }
 
 fn warning<T>(written: Result<T, StoreError>) -> Vec<String> {
-    written.err().map(|error| format!("the state was not written: {error}")).into_iter().collect()
+    let text = |error: StoreError| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+        format!("the state was not written: {error}{why}")
+    };
+    written.err().map(text).into_iter().collect()
 }

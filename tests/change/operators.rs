@@ -253,7 +253,7 @@ fn pairs_of_restarts_leave_every_instance_running_once() {
 #[test]
 fn list_says_that_a_container_is_gone_or_somebody_else_s_until_it_is_made_anew() {
     let mut bench = Bench::new();
-    let run = bench.server("a", "edge-1", "", "");
+    let run = bench.server("a", "edge-1", "", "--log-lines 3");
     bench.report("start --all --settle 0", 0);
     let (id, name) = (bench.id(1, "a"), bench.name("a"));
     bench.rig.docker_text(1, &["rename", &name, &bench.name("old")]);
@@ -261,7 +261,7 @@ fn list_says_that_a_container_is_gone_or_somebody_else_s_until_it_is_made_anew()
         let message = bench.listed("a")["message"].as_str().unwrap().to_owned();
         assert!(message.contains(&format!("({}) was removed or renamed", &id[..12])), "{message}");
     }
-    bench.by_hand(1, &format!("{run} --log-lines 4"));
+    bench.by_hand(1, &run.replace("--log-lines 3", "--log-lines 4"));
     for _ in 0..2 {
         let message = bench.listed("a")["message"].as_str().unwrap().to_owned();
         assert!(message.contains("somebody else's"), "{message}");

@@ -1,7 +1,7 @@
 use std::{
     cell::RefCell,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::Stdio,
 };
 
@@ -80,15 +80,25 @@ fn a_lost_connection_is_unknown_and_no_success() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_the_commands() {
+fn a_reader_that_leaves_ends_the_commands_and_that_is_no_success() {
     let fleet = Fleet::start();
     let mark = unique();
     let mut command = fleet.command(&["exec", "h-000[1:3]", "--", &format!("yes & sleep {mark}")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the commands run", || pids_of(&mark).len() == 3);
     drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(141));
     wait_until("nothing is left", || !is_running(&mark));
+}
+
+#[test]
+fn a_reader_that_leaves_when_all_is_done_takes_nothing_from_the_success() {
+    let fleet = Fleet::start();
+    let mut command = fleet.command(&["exec", "h-0001", "--", "echo one; exec >&- 2>&-; sleep 0.2"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = [0; 4];
+    child.stdout.take().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -11,25 +11,13 @@ use serde_json::Value;
 
 use crate::{
     bench::{straight, through},
+    dice::Random,
     proxy::{Cut, Direction, Way},
     rig::Rig,
     support::{Answer, Bench, Report, wait_until},
 };
 
 const NAMES: [&str; 3] = ["one", "two", "slow"];
-
-/// Numbers that are the same for the same seed (xorshift64*, Vigna 2016).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        usize::try_from(high).unwrap() % limit.max(1)
-    }
-}
 
 /// What a whole restart takes.
 struct Whole {
@@ -81,10 +69,7 @@ fn round(bench: &Bench<'_>, random: &mut Random, whole: &Whole) -> (String, Answ
 
 /// Cuts `rounds` restarts at random and gives how many rows said what. Panics with all of it when one was wrong.
 fn rows_of(rounds: usize) -> BTreeMap<String, usize> {
-    let seed = std::env::var("MCP_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) | 0x1_0000_0000);
-    println!("MCP_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::of_environment();
     // Connections are killed and processes counted, so nobody else may have any there.
     let rig = Rig::own(1);
     let mut bench = Bench::on(&rig);

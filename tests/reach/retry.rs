@@ -22,6 +22,8 @@ enum Spoil {
     Reset,
     /// Closes them.
     Close,
+    /// Closes them in the middle of the host's offer of algorithms, of which libssh2 says what it says of one that has none of ours.
+    Halfway,
 }
 
 /// A proxy before `target` that spoils the first `count` connections; and how many have come.
@@ -42,6 +44,14 @@ fn proxy(target: u16, count: usize, spoil: Spoil) -> (u16, Arc<AtomicUsize>) {
             match spoil {
                 Spoil::Silent => kept.push(stream),
                 Spoil::Close => drop(stream),
+                Spoil::Halfway => {
+                    let mut far = TcpStream::connect(("127.0.0.1", target)).unwrap();
+                    // sshd offers its algorithms once it has been greeted.
+                    far.write_all(b"SSH-2.0-nobody\r\n").unwrap();
+                    let mut start = [0; 100];
+                    far.read_exact(&mut start).unwrap();
+                    (&stream).write_all(&start).unwrap();
+                }
                 Spoil::Reset => set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap(),
             }
         }
@@ -62,9 +72,9 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
 }
 
 #[test]
-fn a_connection_that_is_reset_closed_or_not_answered_is_tried_again() {
+fn a_connection_that_is_reset_closed_cut_short_or_not_answered_is_tried_again() {
     let fleet = Fleet::new("");
-    for spoil in [Spoil::Reset, Spoil::Close, Spoil::Silent] {
+    for spoil in [Spoil::Reset, Spoil::Close, Spoil::Halfway, Spoil::Silent] {
         let (port, come) = proxy(fleet.sshd.port, 2, spoil);
         std::fs::write(
             fleet.sshd.path("known_hosts"),

@@ -17,7 +17,7 @@ use crate::{
         dry_run::DryStep,
         exec::{
             self, ExecEvent, OutputMode, Request, Stream,
-            report::{ExecReport, ExecSummary},
+            report::{ExecOutcome, ExecReport, ExecSummary},
             text,
         },
         host_run::HostVerb,
@@ -126,7 +126,7 @@ pub(super) fn carry_out(
     let progress = if plan.gather { Progress::new(ui, "exec") } else { Progress::in_lines(ui, "exec") };
     let listener = |event: crate::fleet::Event<'_>| progress.event(&event);
     let (mut summary, mut gathered) = (ExecSummary::default(), Gathered::default());
-    let mut code = None;
+    let (mut code, mut well) = (None, 0);
     let run = chosen.begin(app, &hosts, HostVerb::Exec, rolling, written);
     let went = app.with_fleet(&chosen.workspace, &chosen.loaded, INTERRUPT, &listener, |context| {
         exec::exec(context, &hosts, &request, &run, |index, event| match event {
@@ -134,6 +134,7 @@ pub(super) fn carry_out(
             ExecEvent::Ended(report) => {
                 summary.add(hosts[index], &report);
                 code = code_of(&report);
+                well += usize::from(report.outcome == ExecOutcome::Ok);
                 if plan.gather {
                     gathered.take(index, *report);
                     return true;
@@ -147,8 +148,8 @@ pub(super) fn carry_out(
         ui.gathered(gathered);
     }
     let exit = match (summary.exit(), code) {
-        // The reader has what it wanted; what was cut short for it is no trouble.
-        _ if ui.reader_left() => Exit::Ok,
+        // The reader has what it wanted, but commands change things and were ended for it: that is no success.
+        _ if ui.reader_left() && well < hosts.len() => Exit::Unread,
         (Exit::Failed, Some(code)) if plan.propagate => Exit::Command(code),
         (exit, _) => exit,
     };

@@ -10,14 +10,13 @@ use super::health::{self, Checks};
 use crate::{
     config::state::{Record, StoppedBy},
     docker::{
-        failure::{EngineFailureKind, classify},
         inspect::{Container, short_id},
         status::report,
     },
     domain::{ServerStatus, Status},
     operations::{
         Context, InstanceReport, Outcome, Trouble,
-        change::{Decision, NOT_THE_SAME, Options, Ownership, ownership},
+        change::{Decision, Options, Ownership, is_another, is_gone, is_id, ownership},
         observe::{self, Observation, stopped_by_mcp},
         registered::Registered,
     },
@@ -144,7 +143,6 @@ fn meddled(
     job: Option<&Section>,
 ) -> Option<Trouble> {
     let job = job?;
-    let is_id = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let goes_by_id = match decision {
         Decision::Leave(_) | Decision::Refuse(_) => return None,
         Decision::Create | Decision::Replace | Decision::StopAndReplace => false,
@@ -162,8 +160,7 @@ fn meddled(
         }
         code => {
             let said = job.stderr_text();
-            let is_gone = || classify(code, &said).is_some_and(|f| f.kind == EngineFailureKind::NoContainer);
-            if goes_by_id { is_gone() } else { code == NOT_THE_SAME && (is_id(said.trim()) || is_gone()) }
+            if goes_by_id { is_gone(code, &said) } else { is_another(code, &said) }
         }
     };
     let what = match container {

@@ -92,8 +92,13 @@ pub(super) fn look(request: &CopyRequest<'_>) -> String {
     text
 }
 
-/// Writes its standard input beside `path`, checks it, and puts it in place: says `done`, or what went wrong.
-pub(super) fn send(request: &CopyRequest<'_>, path: &str) -> String {
+/// A line that nothing else of a host says by chance: what comes before it is the login shell's.
+pub(super) fn mark() -> String {
+    format!("mcp-{:016x}", RandomState::new().hash_one("said"))
+}
+
+/// Writes its standard input beside `path`, checks it, and puts it in place: says `mark`, and then `done` or what went wrong.
+pub(super) fn send(request: &CopyRequest<'_>, path: &str, mark: &str) -> String {
     let state = RandomState::new();
     let beside = format!(".mcp-{:016x}", state.hash_one(path));
     let directory = path.rfind('/').map_or("", |at| &path[..=at]);
@@ -106,7 +111,7 @@ pub(super) fn send(request: &CopyRequest<'_>, path: &str) -> String {
     // nobody waits there for the end of its grace.
     text.push_str(&format!(
         "mcp_path={path_word}; mcp_new={temporary}\n\
-         mcp_fail() {{ printf '%s\\n' \"$1\"; exit 1; }}\n\
+         mcp_fail() {{ printf '\\n{mark}\\n%s\\n' \"$1\"; exit 1; }}\n\
          mcp_tidy() {{ (trap '' HUP INT PIPE TERM; rm -f -- \"$mcp_new\" \"$mcp_new~\"); :; }}\n\
          mcp_told() {{ trap '' HUP INT PIPE TERM; mcp_tidy; kill -KILL 0; }}\n\
          umask 077; set -C; trap '' HUP INT PIPE TERM\n\
@@ -138,7 +143,7 @@ pub(super) fn send(request: &CopyRequest<'_>, path: &str) -> String {
         "[ -d \"$mcp_path\" ] && mcp_fail move\n\
          mv -f -- \"$mcp_new\" \"$mcp_path\" || mcp_fail move\n\
          trap - EXIT\n\
-         printf 'done\\n%s' {done}"
+         printf '\\n{mark}\\ndone\\n%s' {done}"
     ));
     text
 }

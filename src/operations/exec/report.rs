@@ -14,6 +14,9 @@ use crate::{
     transport::{End, Phase, Room, TransportErrorKind},
 };
 
+/// `LIBSSH2_ERROR_CHANNEL_FAILURE` and `LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED`: the host has begun nothing.
+const REFUSED: [i32; 2] = [-21, -22];
+
 /// What became of a host's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +78,10 @@ impl ExecOutcome {
                 TransportErrorKind::Cancelled => Self::Interrupted,
                 TransportErrorKind::Timeout { .. } if error.phase >= Phase::Exec => Self::TimedOut,
                 TransportErrorKind::Lost(_) | TransportErrorKind::Jump { .. } if error.phase >= Phase::Exec => {
+                    Self::Unknown
+                }
+                // Anything but a refusal of the channel or of the command comes once the command was sent.
+                TransportErrorKind::Ssh { code, .. } if error.phase >= Phase::Exec && !REFUSED.contains(code) => {
                     Self::Unknown
                 }
                 TransportErrorKind::Input(_) | TransportErrorKind::Local(_) => Self::Failed,
@@ -249,5 +256,25 @@ fn class_of(host: &Host, trouble: &Trouble) -> String {
     match &host.connection {
         Connection::Ssh(endpoint) if !endpoint.address.is_empty() => cause.replace(&endpoint.address, "\u{1}"),
         _ => cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::TransportError;
+
+    #[test]
+    fn a_command_that_was_sent_may_have_run_whatever_the_connection_broke_with() {
+        let of = |phase, code| {
+            let kind = TransportErrorKind::Ssh { code, message: "libssh2's words".to_owned() };
+            ExecOutcome::of_error(&HostError::Transport(TransportError::new(phase, kind)))
+        };
+        // LIBSSH2_ERROR_DECRYPT: a byte was changed on the way.
+        assert_eq!(of(Phase::Exec, -12), ExecOutcome::Unknown);
+        assert_eq!(of(Phase::Authentication, -12), ExecOutcome::Unreachable);
+        // The host refused the channel, or the command.
+        assert_eq!(of(Phase::Exec, -21), ExecOutcome::Unreachable);
+        assert_eq!(of(Phase::Exec, -22), ExecOutcome::Unreachable);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     keys::{KeyRing, UserCertificate},
     signing::callback::log_in,
     target,
-    wire::{Wire, offload},
+    wire::{Wire, gone, offload},
 };
 use crate::{
     domain::SshEndpoint,
@@ -192,7 +192,8 @@ impl<'a> Login<'a> {
 
     fn hung_up(&mut self, what: &str, error: &ssh2::Error) -> TransportError {
         if self.refused == 0 {
-            return TransportError::new(PHASE, TransportErrorKind::Lost(error.message().to_owned()));
+            // Whatever libssh2 was about to do, nobody was there to take it.
+            return self.wire.lost(PHASE, gone(error));
         }
         // sshd_config(5), MaxAuthTries.
         self.tried

@@ -6,7 +6,7 @@
 use std::{
     cell::Cell,
     io::{self, Read, Write},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -23,12 +23,23 @@ pub(super) struct DirectLink {
     place: Option<Place>,
     /// Whether nothing is open on it and nothing has gone wrong.
     is_clean: Cell<bool>,
+    /// Whether a channel was open on it before.
+    has_served: Cell<bool>,
+}
+
+/// How often a channel is asked for again, and the time between.
+const LATER: u32 = 20;
+const A_MOMENT: Duration = Duration::from_millis(50);
+
+/// Whether the host opens no channel (`LIBSSH2_ERROR_CHANNEL_FAILURE`).
+fn is_no_channel(error: &TransportError) -> bool {
+    matches!(&*error.kind, TransportErrorKind::Ssh { code: -21, .. })
 }
 
 impl DirectLink {
     /// `place` is where the session goes when nobody here needs it any more.
     pub(super) fn new(wire: Wire, place: Option<Place>) -> Self {
-        Self { wire: Some(wire), place, is_clean: Cell::new(true) }
+        Self { wire: Some(wire), place, is_clean: Cell::new(true), has_served: Cell::new(false) }
     }
 
     fn wire(&self) -> Result<&Wire, TransportError> {
@@ -45,8 +56,22 @@ impl Link for DirectLink {
     fn start(&self, command: &str, limits: &Limits<'_>) -> Result<DirectChannel<'_>, TransportError> {
         self.is_clean.set(false);
         let wire = self.wire()?;
-        let mut channel = wire
-            .drive(Phase::Exec, limits, |session| session.channel_session().inspect_err(|_| wire.acknowledge_now()))?;
+        let mut tries = 0;
+        let mut channel = loop {
+            let opened = wire.drive(Phase::Exec, limits, |session| {
+                session.channel_session().inspect_err(|_| wire.acknowledge_now())
+            });
+            match opened {
+                // With `MaxSessions 1` (sshd_config(5)) sshd takes no other command until it has reaped the last one, which comes after the
+                // last one's channel is closed. Nothing was asked for yet, so asking again is safe.
+                Err(error) if tries < LATER && self.has_served.get() && is_no_channel(&error) => {
+                    tries += 1;
+                    std::thread::sleep(A_MOMENT);
+                }
+                opened => break opened?,
+            }
+        };
+        self.has_served.set(true);
         wire.drive(Phase::Exec, limits, |_| channel.exec(command))?;
         let stderr = channel.stderr();
         Ok(DirectChannel { wire, channel, stderr, is_clean: &self.is_clean })

@@ -26,6 +26,15 @@ const WOULD_BLOCK: i32 = -37;
 /// `LIBSSH2_ERROR_*` codes that mean that nobody is at the other end: socket closed, nothing sent, nothing received.
 const GONE: [i32; 4] = [-1, -7, -13, -43];
 
+/// `LIBSSH2_ERROR_KEX_FAILURE`.
+const KEY_EXCHANGE: i32 = -5;
+/// What is known of a peer that hangs up in the key exchange.
+const HUNG_UP: &str =
+    "the other end hung up in the middle of it; if it always does, it has none of the algorithms that are offered";
+/// `LIBSSH2_ERROR_INVALID_MAC` and `LIBSSH2_ERROR_DECRYPT`, for which libssh2's own words are "Unexpected error".
+const DAMAGED_MAC: i32 = -4;
+const DAMAGED_CIPHER: i32 = -12;
+
 /// A session and its socket, which is shut down when this is dropped.
 pub(super) struct Wire {
     pub(super) session: Session,
@@ -87,6 +96,11 @@ impl Wire {
                     if self.wait(Phase::KeyExchange, limits, Some(until))? {
                         until = limits.deadline;
                     }
+                }
+                // libssh2 says the same of a peer that hangs up in here and of one that has none of our algorithms, which hangs up as well.
+                // The first may have better luck the next time.
+                Err(error) if error.code() == ErrorCode::Session(KEY_EXCHANGE) && self.is_cut_off() => {
+                    return Err(self.lost(Phase::KeyExchange, HUNG_UP));
                 }
                 Err(error) => return Err(self.failure(Phase::KeyExchange, limits, &error)),
             }
@@ -166,6 +180,18 @@ impl Wire {
     pub(super) fn is_hung_up(&self, patience: Duration) -> bool {
         let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
         matches!(poll(&mut fds, Some(&timespec(patience))), Ok(1)) && !self.socket.has_bytes()
+    }
+
+    /// Whether the peer, reached without a jump host, has hung up, whatever it said before. A tunnel knows more about its end.
+    fn is_cut_off(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        let ended = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        #[cfg(not(target_os = "linux"))]
+        let ended = PollFlags::HUP | PollFlags::ERR;
+        let mut fds = [PollFd::new(&*self.socket, PollFlags::IN | ended)];
+        self.socket.life().is_none()
+            && poll(&mut fds, Some(&timespec(Duration::ZERO))).is_ok()
+            && fds[0].revents().intersects(ended)
     }
 
     /// What a step's error means for the caller.
@@ -281,5 +307,9 @@ pub(super) fn timeout(phase: Phase, limits: &Limits<'_>) -> TransportError {
 
 pub(super) fn ssh(phase: Phase, error: &ssh2::Error) -> TransportError {
     let (ErrorCode::Session(code) | ErrorCode::SFTP(code)) = error.code();
-    TransportError::new(phase, TransportErrorKind::Ssh { code, message: error.message().to_owned() })
+    let message = match code {
+        DAMAGED_MAC | DAMAGED_CIPHER => "what came from the host was changed on the way: its checksum does not fit",
+        _ => error.message(),
+    };
+    TransportError::new(phase, TransportErrorKind::Ssh { code, message: message.to_owned() })
 }
