@@ -19,6 +19,8 @@ mod cut;
 mod fleet;
 #[path = "exec/keeping.rs"]
 mod keeping;
+#[path = "exec/refused.rs"]
+mod refused;
 #[path = "exec/rolling.rs"]
 mod rolling;
 #[path = "exec/run.rs"]

@@ -54,13 +54,14 @@ impl Sshd {
         let path = |name: &str| directory.path().join(name);
         let address = format!("127.0.77.{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let port = TcpListener::bind((&*address, 0)).unwrap().local_addr().unwrap().port();
-        // All addresses hold its own; of two values of `MaxStartups` sshd takes the first.
+        // All addresses hold its own; of two values of `MaxStartups` and of `LogLevel` sshd takes the first.
         let listens =
             if configuration.contains("ListenAddress 0.0.0.0") { "" } else { &format!("ListenAddress {address}\n") };
+        let level = if configuration.contains("LogLevel ") { "" } else { "LogLevel VERBOSE\n" };
         let startups = if configuration.contains("MaxStartups ") { "" } else { "MaxStartups 200\n" };
         let mut text = format!(
             "{listens}{startups}Port {port}\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{level}\
              AuthorizedKeysFile {authorized}\nSetEnv HOME={home}\n",
             authorized = path("authorized_keys").display(),
             home = path("home").display(),
