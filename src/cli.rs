@@ -23,7 +23,8 @@ use crate::{
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 all well, 1 an instance failed, 2 usage or configuration, 4 a host was unreachable \
-                  (outranks 1), 130 interrupted.\n\nStart with `mcp init`, then `mcp hosts check`, `mcp add`, `mcp start`."
+                  (outranks 1), 130 interrupted, 141 nobody read the \
+                  answer to its end.\n\nStart with `mcp init`, then `mcp hosts check`, `mcp add`, `mcp start`."
 )]
 struct Cli {
     #[command(flatten)]

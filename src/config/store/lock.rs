@@ -78,7 +78,8 @@ impl Lock {
         // Only for the other side's message: the lock itself does not depend on it.
         let LockHolder { pid, owner, since } = LockHolder::of_process();
         let line = format!("{pid} {} {owner}\n", since.as_second());
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(line.as_bytes())).map_err(io)?;
+        // A disk that is full has no room for it, and the lock is held all the same.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(line.as_bytes()));
         Ok(Self { _file: file })
     }
 
