@@ -7,6 +7,8 @@ pub mod cancel;
 mod collected;
 mod dispatch;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod input;
 pub mod local;
 mod memory;
