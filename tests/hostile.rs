@@ -206,3 +206,42 @@ fn what_was_remembered_of_a_lying_host_is_shown_as_safely() {
         is_safe(&format!("{}{}", said.out, said.err), &format!("{verb:?}"));
     }
 }
+
+/// Runs `mcp` where no more than 2 GiB of addresses can be had.
+fn within_bounds(victim: &Victim, arguments: &[&str]) -> Said {
+    let told = victim.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v 2097152 && exec \"$@\"", "sh"]).arg(told.get_program()).args(told.get_args());
+    run(around::around(shell, &told))
+}
+
+#[test]
+fn files_that_are_too_long_too_deep_or_bombs_are_refused_by_name() {
+    let victim = Victim::new("exited");
+    let sound = std::fs::read(victim.directory.path().join("hosts.yaml")).unwrap();
+    let bomb: String =
+        (1..40).map(|n| format!("  a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect();
+    let inputs = [
+        ("a line of 100 MB", format!("version: 1\nhosts: {{{}", "a".repeat(100_000_000))),
+        ("nesting", format!("version: 1\nhosts: {}", "[".repeat(100_000))),
+        ("nested blocks", format!("version: 1\nhosts:\n  a: {}x\n", "- ".repeat(100_000))),
+        ("an alias bomb", format!("version: 1\ngroups:\n  a0: &a0 [x]\n{bomb}")),
+        ("a range in a long name", format!("version: 1\nhosts:\n  ? '{}[1:99999]'\n  : {{}}\n", "a".repeat(60_000))),
+    ];
+    for (what, text) in &inputs {
+        victim.write("hosts.yaml", text.as_bytes());
+        let said = within_bounds(&victim, &["hosts", "list"]);
+        assert_eq!(said.code, 2, "{what}: {}", said.err);
+        assert!(said.err.contains("hosts.yaml") && said.err.len() < 100_000, "{what}: {}", said.err.len());
+    }
+    victim.write("hosts.yaml", &sound);
+    // The cache and the journal are passed over; what was in them is on the hosts.
+    let long = vec![b'{'; 100_000_000];
+    victim.write("state.yaml", &long);
+    victim.write("journal.jsonl", &long);
+    for verb in [&["list", "--cached"][..], &["history"]] {
+        let said = within_bounds(&victim, verb);
+        assert!((0..=4).contains(&said.code), "{verb:?}: {said}");
+        assert!(said.out.len() + said.err.len() < 10_000, "{verb:?}: {}", said.err.len());
+    }
+}
