@@ -10,6 +10,8 @@ mod ansible;
 mod check;
 pub mod edit;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod graph;
 pub mod inventory;
 pub mod journal;

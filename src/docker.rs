@@ -11,6 +11,8 @@ pub mod command;
 pub mod drift;
 pub mod failure;
 pub mod flags;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod gpu;
 pub mod health;
 pub mod inspect;

@@ -4,6 +4,8 @@
 //! Next: `docker` reads and writes docker's language in these words; `config` loads them from YAML.
 
 pub mod fold;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod glob;
 mod host;
 mod name;

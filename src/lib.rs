@@ -23,6 +23,8 @@ pub mod docker;
 pub mod domain;
 pub mod error;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod operations;
 pub mod render;
 pub mod transport;

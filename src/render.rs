@@ -6,6 +6,8 @@ mod change;
 mod copy;
 mod error;
 mod exec;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod get;
 mod hide;
 mod history;

@@ -8,6 +8,8 @@ mod collected;
 pub mod core_dump;
 mod dispatch;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod input;
 pub mod lease;
 pub mod local;

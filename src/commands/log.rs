@@ -44,7 +44,7 @@ pub struct LogArgs {
     /// Only lines that match this regular expression
     #[arg(long, value_name = "REGEX")]
     grep: Option<String>,
-    /// Let control characters through to the terminal
+    /// Print the bytes of the log as they are, control characters and all
     #[arg(long)]
     raw: bool,
 }

@@ -7,12 +7,20 @@
 /// Most names one inventory holds.
 pub(crate) const MOST: usize = 100_000;
 
+/// Most bytes around ranges: more than twice the longest name of the DNS, and small enough to be had [`MOST`] times.
+const LONGEST: usize = 512;
+
 /// Every text that `text` stands for, in order; itself when it has no range.
 ///
 /// Errors: what is wrong with the range, in words.
 pub(crate) fn expand(text: &str) -> Result<Vec<String>, String> {
     let mut expanded = vec![String::new()];
     let mut rest = text;
+    // Every name gets what stands outside of brackets once more.
+    let outside = outside_of_brackets(text);
+    if outside > LONGEST && text.contains('[') {
+        return Err(format!("a range stands in a text of {outside} bytes; at most {LONGEST} are taken"));
+    }
     while let Some(open) = rest.find('[') {
         let (before, inside) = (rest.get(..open).unwrap_or(""), rest.get(open + 1..).unwrap_or(""));
         let Some((range, after)) = inside.split_once(']') else {
@@ -36,6 +44,12 @@ pub(crate) fn expand(text: &str) -> Result<Vec<String>, String> {
         name.push_str(rest);
     }
     Ok(expanded)
+}
+
+fn outside_of_brackets(text: &str) -> usize {
+    let inside = |part: &str| part.split_once(']').map_or(part.len(), |(_, after)| after.len());
+    let mut parts = text.split('[');
+    parts.next().map_or(0, str::len) + parts.map(inside).sum::<usize>()
 }
 
 /// The items of `01:20`, or of each part of `01-20,23`.
@@ -107,6 +121,16 @@ fn number(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_in_a_long_text_is_refused_and_a_long_set_is_not() {
+        let long = "a".repeat(LONGEST);
+        assert!(expand(&format!("{long}[1:2]")).is_ok());
+        assert!(expand(&format!("[1:2]{long}[1:2]a")).is_err());
+        assert_eq!(expand(&format!("{long}{long}")), Ok(vec![format!("{long}{long}")]));
+        let set: Vec<String> = (1..=5000).map(|n| (2 * n).to_string()).collect();
+        assert_eq!(expand(&format!("web-[{}]", set.join(","))).map(|names| names.len()), Ok(5000));
+    }
 
     #[test]
     fn ranges_expand_as_in_ansible() {

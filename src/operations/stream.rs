@@ -35,11 +35,20 @@ pub struct LogOptions {
 /// Longest line handed over in one piece, in bytes; a longer one is cut in pieces.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// A line of a log as it came, or a piece of one that is too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Without the line feed at its end.
+    pub bytes: Vec<u8>,
+    /// Whether a line feed stood there.
+    pub ended: bool,
+}
+
 /// What comes from one of the targets.
 #[derive(Debug)]
 pub enum LogEvent {
     /// A line of its log.
-    Line(String),
+    Line(LogLine),
     /// There will be no more lines; with the reason when there should have been.
     Ended(Option<Trouble>),
 }
@@ -193,30 +202,27 @@ impl<'a> Lines<'a> {
         while let Some(at) = bytes.iter().position(|b| *b == b'\n') {
             self.rest.extend_from_slice(&bytes[..at]);
             bytes = &bytes[at + 1..];
-            if !self.send() {
+            if !self.send(true) {
                 return false;
             }
         }
         self.rest.extend_from_slice(bytes);
-        self.rest.len() < LONGEST_LINE || self.send()
+        self.rest.len() < LONGEST_LINE || self.send(false)
     }
 
-    fn send(&mut self) -> bool {
-        let mut line = std::mem::take(&mut self.rest);
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        let text = String::from_utf8_lossy(&line).into_owned();
-        if self.grep.is_some_and(|grep| !grep.is_match(&text)) {
+    fn send(&mut self, ended: bool) -> bool {
+        let bytes = std::mem::take(&mut self.rest);
+        let text = || String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(&bytes));
+        if self.grep.is_some_and(|grep| !grep.is_match(&text())) {
             return true;
         }
         self.has_sent = true;
-        self.sender.send((self.index, LogEvent::Line(text))).is_ok()
+        self.sender.send((self.index, LogEvent::Line(LogLine { bytes, ended }))).is_ok()
     }
 
     fn finish(&mut self) {
         if !self.rest.is_empty() {
-            self.send();
+            self.send(false);
         }
     }
 }
@@ -227,8 +233,15 @@ mod tests {
 
     fn line((index, event): (usize, LogEvent)) -> (usize, String) {
         match event {
-            LogEvent::Line(text) => (index, text),
+            LogEvent::Line(line) => (index, String::from_utf8_lossy(&line.bytes).into_owned()),
             LogEvent::Ended(_) => panic!("it has not ended"),
+        }
+    }
+
+    fn whole(event: LogEvent) -> Option<LogLine> {
+        match event {
+            LogEvent::Line(line) => Some(line),
+            LogEvent::Ended(_) => None,
         }
     }
 
@@ -236,14 +249,14 @@ mod tests {
     fn lines_come_whole_however_the_bytes_are_cut() {
         let (sender, receiver) = mpsc::sync_channel(10);
         let mut lines = Lines::new(3, &sender, None);
-        for piece in ["on", "e\r\ntw", "o\n", "\nlast"] {
-            assert!(lines.take(piece.as_bytes()));
+        for piece in [&b"on"[..], b"e\r\ntw", b"o\xff\n", b"\nlast"] {
+            assert!(lines.take(piece));
         }
         lines.finish();
         drop(sender);
-        let got: Vec<(usize, String)> = receiver.iter().map(line).collect();
-        let expected = ["one", "two", "", "last"].map(|l| (3, l.to_owned()));
-        assert_eq!(got, expected);
+        let got: Vec<LogLine> = receiver.iter().filter_map(|(_, event)| whole(event)).collect();
+        let line = |bytes: &[u8], ended| LogLine { bytes: bytes.to_vec(), ended };
+        assert_eq!(got, [line(b"one\r", true), line(b"two\xff", true), line(b"", true), line(b"last", false)]);
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Ui {
                 1 => String::new(),
                 n => format!(" (and {} more)", n - 1),
             };
-            self.story(&format!("{label} {}{more}", whats[0]));
+            self.story(&format!("{label} {}{more}", sanitise::line(&whats[0])));
             self.story(&format!("  cause: {}", sanitise::line(&trouble.cause)));
             for line in &trouble.log {
                 self.story(&format!("  log:   {}", sanitise::line(line)));

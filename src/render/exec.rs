@@ -10,6 +10,7 @@ use std::{
 };
 
 use console::Style;
+use serde::Serialize as _;
 
 use super::{Format, Ui, log::COLORS, sanitise, words};
 use crate::{
@@ -171,7 +172,7 @@ impl Ui {
         match self.format {
             // One line: a consumer reads it as soon as the host has ended.
             Format::Json => self.answer_in_pieces(|out| {
-                serde_json::to_writer(&mut *out, report)?;
+                report.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, sanitise::Json))?;
                 out.write_all(b"\n")
             }),
             Format::Yaml => self.answer("---\n") && self.structured(report) && !self.reader_left(),

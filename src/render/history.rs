@@ -40,8 +40,8 @@ impl Ui {
         let line = |text: &str| sanitise::line(text).into_owned();
         let exit = run.exit.map_or_else(|| "-".to_owned(), |code| code.to_string());
         let result = match run.state {
-            RunState::Finished => counts(run),
-            state => format!("{}: {}", state.as_str(), counts(run)),
+            RunState::Finished => line(&counts(run)),
+            state => format!("{}: {}", state.as_str(), line(&counts(run))),
         };
         let result = match (run.state, run.exit) {
             (RunState::Finished, Some(0)) => result,

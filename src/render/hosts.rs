@@ -20,11 +20,13 @@ impl Ui {
                         r.name.to_string(),
                         match (&r.refused, r.jump.as_slice()) {
                             (Some(reason), _) => sanitise::line(&format!("refused: {reason}")).into_owned(),
-                            (None, []) => r.target.clone(),
-                            (None, jump) => format!("{} via {}", r.target, jump.join(",")),
+                            (None, []) => sanitise::line(&r.target).into_owned(),
+                            (None, jump) => {
+                                sanitise::line(&format!("{} via {}", r.target, jump.join(","))).into_owned()
+                            }
                         },
                         r.groups.join(","),
-                        r.docker.clone().unwrap_or_else(|| "-".to_owned()),
+                        sanitise::line(r.docker.as_deref().unwrap_or("-")).into_owned(),
                         r.instances.to_string(),
                     ]
                 })

@@ -5,6 +5,7 @@
 use console::{Color, Style};
 
 use super::{Ui, sanitise};
+use crate::operations::stream::LogLine;
 
 /// Colours that tell sources apart.
 pub(super) const COLORS: [Color; 6] =
@@ -40,11 +41,18 @@ impl LogPrinter {
     }
 
     /// Prints one line of the instance at `index`. Says `false` when nobody reads any more.
-    pub fn line(&self, ui: &mut Ui, index: usize, line: &str) -> bool {
-        let text = if self.raw { std::borrow::Cow::Borrowed(line) } else { sanitise::line(line) };
-        match self.labels.get(index) {
-            Some(label) => ui.answer(&format!("{label}{text}\n")),
-            None => ui.answer(&format!("{text}\n")),
+    pub fn line(&self, ui: &mut Ui, index: usize, line: &LogLine) -> bool {
+        let label = self.labels.get(index);
+        let mut text = label.map_or_else(Vec::new, |label| label.clone().into_bytes());
+        if self.raw {
+            text.extend_from_slice(&line.bytes);
+        } else {
+            sanitise::append(&mut text, &line.bytes);
         }
+        // The bytes as they are have no line feeds but their own; those of several instances must not meet in a line.
+        if line.ended || !self.raw || label.is_some() {
+            text.push(b'\n');
+        }
+        ui.answer_bytes(&text)
     }
 }

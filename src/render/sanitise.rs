@@ -1,8 +1,11 @@
 //! Makes text from a host safe to show: control characters, escape sequences and bidirectional overrides become visible.
 //!
-//! Boundary: text in, text out. JSON needs none of this (it escapes by itself); `log --raw` goes around it.
+//! Boundary: text in, text out. `log --raw` and `exec --raw` go around it.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 /// `text` on one line: what could move the cursor, recolour or reorder a terminal is written as an escape.
 #[must_use]
@@ -38,10 +41,57 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
     text.chunks(256).all(|block| block.iter().fold(true, |all, byte| all & is_plain(byte)))
 }
 
-fn is_harmful(c: char) -> bool {
+/// Whether a terminal would act on `c`, or show nothing where something stands.
+pub(super) fn is_harmful(c: char) -> bool {
     c.is_control()
         // Unicode Standard Annex #9: embeddings, overrides, isolates and marks; and the line and paragraph separators.
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{061c}')
+        || is_invisible(c)
+}
+
+/// What has no width and no look, so that two texts that differ look alike (Unicode's `Default_Ignorable_Code_Point`, without the
+/// variation selectors that ordinary emoji and ideographs have).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}')
+        || matches!(c, '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// JSON as it is, but that what [`line`] would make visible is written as an escape: it can stand within strings only, where the
+/// escape means the same. serde_json escapes no more than JSON demands. Line feeds between values stay.
+pub(super) fn json(text: &str) -> Cow<'_, str> {
+    // JSON has 16 bits in an escape (RFC 8259, section 7).
+    escaped(text, |out, c| c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))))
+}
+
+/// As [`json`], for JSON that is read as YAML, which has escapes of 32 bits instead of two of 16 (YAML 1.2.2, section 5.7).
+pub(super) fn json_as_yaml(text: &str) -> Cow<'_, str> {
+    escaped(text, |out, c| out.push_str(&format!("\\U{:08x}", u32::from(c))))
+}
+
+/// Whether a text of several lines can be shown as it is.
+pub(super) fn is_safe(text: &str) -> bool {
+    is_plain(text.as_bytes()) || !text.chars().any(|c| c != '\n' && is_harmful(c))
+}
+
+fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if is_safe(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c != '\n' && is_harmful(c) { escape(&mut out, c) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Writes JSON in one line as [`json`] would.
+pub(super) struct Json;
+
+impl serde_json::ser::Formatter for Json {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        writer.write_all(json(fragment).as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -80,8 +130,30 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_becomes_visible() {
+        assert_eq!(line("ad\u{200b}min"), "ad\\u{200b}min");
+        for hidden in ["\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{e0041}", "\u{9b}31m", "\u{2066}", "\u{200f}"] {
+            assert!(line(hidden).is_ascii(), "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn json_says_the_same_in_ascii_where_a_terminal_would_act() -> Result<(), serde_json::Error> {
+        let value = serde_json::json!({"a\u{202e}": "\u{9b}31m \u{7f} \u{e0041} \n \u{1b}[m", "b": ["日本語", "🙂"]});
+        let pretty = serde_json::to_string_pretty(&value)?;
+        assert!(is_safe(&json(&pretty)) && !is_safe(&pretty));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&pretty))?, value);
+        let mut bytes = vec![];
+        serde::Serialize::serialize(&value, &mut serde_json::Serializer::with_formatter(&mut bytes, Json))?;
+        let compact = String::from_utf8_lossy(&bytes);
+        assert!(is_safe(&compact) && compact.contains("日本語") && !compact.contains('\n'), "{compact}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&compact)?, value);
+        Ok(())
+    }
+
+    #[test]
     fn ordinary_text_of_any_script_stays() {
-        for text in ["plain", "naïve façade", "日本語", "🙂"] {
+        for text in ["plain", "naïve façade", "日本語", "🙂", "❤\u{fe0f}", "e\u{301}"] {
             assert_eq!(line(text), text);
         }
     }

@@ -14,6 +14,8 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
+use super::sanitise;
+
 /// Longest answer, in bytes; what is typed beyond it is dropped.
 const LIMIT: usize = 4096;
 
@@ -31,7 +33,7 @@ pub fn ask_secret(prompt: &str) -> io::Result<Zeroizing<String>> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;
     // First, so that whoever answers at once is not shown.
     let hidden = Hidden::start(&terminal)?;
-    (&terminal).write_all(prompt.as_bytes())?;
+    (&terminal).write_all(sanitise::line(prompt).as_bytes())?;
     #[expect(clippy::unbuffered_bytes, reason = "a buffer would keep what was typed")]
     let answer = line((&terminal).bytes());
     let _ = (&terminal).write_all(b"\n");

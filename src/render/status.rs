@@ -42,7 +42,9 @@ impl Ui {
                     }
                     if wide {
                         row.push(status.restart_count.map_or("-".to_owned(), |n| n.to_string()));
-                        row.push(status.container_id.as_deref().map_or("-", |id| &id[..id.len().min(12)]).to_owned());
+                        // What is remembered may be anything.
+                        let id = status.container_id.as_deref().map(|id| id.chars().take(12).collect::<String>());
+                        row.push(id.map_or_else(|| "-".to_owned(), |id| sanitise::line(&id).into_owned()));
                     }
                     row.push(status.message.as_deref().map_or(String::new(), |m| sanitise::line(m).into_owned()));
                     row

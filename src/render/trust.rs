@@ -69,7 +69,7 @@ impl Ui {
                     | TrustOutcome::Refused
                     | TrustOutcome::Unexpected => style.red().bold(),
                 });
-                let mut line = vec![result, hosts];
+                let mut line = vec![result, sanitise::line(&hosts).into_owned()];
                 line.extend(cells.into_iter().skip(1).map(|cell| sanitise::line(&cell).into_owned()));
                 line
             })

@@ -10,6 +10,7 @@ use std::{
 use console::{Style, Term};
 use serde::Serialize;
 
+use super::sanitise;
 use crate::domain::secrets::Secrets;
 
 /// How the answer is written.
@@ -151,11 +152,11 @@ impl Ui {
         let _ = std::io::stderr().lock().write_all(bytes);
     }
 
-    /// Writes one line to stderr unless `--quiet`.
-    pub fn note(&mut self, line: &str) {
+    /// Writes to stderr unless `--quiet`, each line safe to show.
+    pub fn note(&mut self, text: &str) {
         if !self.quiet {
-            let line = self.hide(line).into_owned();
-            self.story(&line);
+            let text = self.hide(text).into_owned();
+            text.lines().for_each(|line| self.story(&sanitise::line(line)));
         }
     }
 
@@ -163,14 +164,20 @@ impl Ui {
     pub fn warn(&mut self, line: &str) {
         let label = self.paint_err("warning:", |s| s.yellow().bold());
         let line = self.hide(line).into_owned();
-        self.story(&format!("{label} {}", super::sanitise::line(&line)));
+        self.story(&format!("{label} {}", sanitise::line(&line)));
     }
 
     /// Writes `value` as JSON or YAML. Says `false`, having written nothing, when neither was asked for.
     pub fn structured(&mut self, value: &impl Serialize) -> bool {
         let text = match self.format {
-            Format::Json => serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| e.to_string()),
-            Format::Yaml => crate::config::to_yaml(value).map_err(|e| e.to_string()),
+            Format::Json => pretty(value).map(|text| sanitise::json(&text).into_owned()),
+            // YAML has no way to write such characters outside of quotes; JSON is YAML, and has.
+            Format::Yaml => match crate::config::to_yaml(value).map_err(|e| e.to_string()) {
+                Ok(text) if !sanitise::is_safe(&text) => {
+                    pretty(value).map(|text| sanitise::json_as_yaml(&text).into_owned())
+                }
+                written => written,
+            },
             Format::Table | Format::Wide | Format::Name => return false,
         };
         match text {
@@ -185,7 +192,7 @@ impl Ui {
 
     /// Asks a yes-or-no question on the terminal; `false` unless the answer begins with y.
     pub fn confirm(&mut self, question: &str) -> bool {
-        let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
+        let _ = write!(std::io::stderr().lock(), "{} [y/N] ", sanitise::line(question));
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).is_ok() && line.trim_start().to_lowercase().starts_with('y')
     }
@@ -204,6 +211,11 @@ impl Ui {
         }
     }
 }
+
+fn pretty(value: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
 /// Writes out what is still in the buffer of standard output.
 ///
 /// # Errors

@@ -110,7 +110,7 @@ impl Script {
         Self::with_word(format!("mcp-{:016x}{:016x}", half(), half()))
     }
 
-    fn with_word(word: String) -> Self {
+    pub(super) fn with_word(word: String) -> Self {
         Self { word, head: String::new(), fence: String::new(), body: String::new(), sections: 0, sensitive: false }
     }
 

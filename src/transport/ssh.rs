@@ -13,11 +13,13 @@ mod dial;
 mod direct;
 mod exec;
 mod expect;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod host_key;
 mod jump;
 pub mod kept;
-mod keys;
+pub(crate) mod keys;
 mod known_files;
 mod known_hosts;
 mod known_index;

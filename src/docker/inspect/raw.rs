@@ -23,6 +23,7 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 #[derive(Deserialize)]
 pub(super) struct Raw {
+    #[serde(deserialize_with = "id")]
     id: String,
     name: String,
     image: String,
@@ -117,6 +118,13 @@ impl<'de> Deserialize<'de> for Words {
         }
         deserializer.deserialize_any(Any)
     }
+}
+
+/// An id is remembered, shown in part and said to docker: what is none, and could pass for an option, is refused.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_one = !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_one { Ok(text) } else { Err(serde::de::Error::custom("a container's id is letters and digits")) }
 }
 
 impl From<Raw> for Container {

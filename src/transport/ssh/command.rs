@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use crate::transport::{ShellScript, tied};
+use crate::{
+    docker::shell::quote_for_any_shell,
+    transport::{ShellScript, tied},
+};
 
 /// Longest script that travels as arguments; Linux takes 128 KiB for one argument, the shell's whole command line.
 const ARGUMENTS_LIMIT: usize = 24 * 1024;
@@ -59,33 +62,15 @@ fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) ->
     // First, so that it is there for a `ps` that shows no more than a line.
     let word = script.word().map(|word| format!(": {word}; ")).unwrap_or_default();
     if script.sensitive || script.text.len() > ARGUMENTS_LIMIT {
-        let command = format!("exec sh -c {}", quote(&format!("{word}{from_stdin}{run}")));
+        let command = format!("exec sh -c {}", quote_for_any_shell(&format!("{word}{from_stdin}{run}")));
         return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
     }
-    let mut command = format!("exec sh -c {} sh", quote(&format!("{word}{FROM_ARGUMENTS}{run}")));
+    let mut command = format!("exec sh -c {} sh", quote_for_any_shell(&format!("{word}{FROM_ARGUMENTS}{run}")));
     for line in script.text.split('\n') {
         command.push(' ');
-        command.push_str(&quote(line));
+        command.push_str(&quote_for_any_shell(line));
     }
     Invocation { command, stdin: None }
-}
-
-/// Quotes `text` so that sh, bash, zsh, fish and csh all read it as it is. It must not hold a newline.
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('\'');
-    for character in text.chars() {
-        // fish reads `\\` and `\'` inside single quotes, csh `!`; outside of quotes a backslash does for all of them.
-        if matches!(character, '\'' | '\\' | '!') {
-            quoted.push_str("'\\");
-            quoted.push(character);
-            quoted.push('\'');
-        } else {
-            quoted.push(character);
-        }
-    }
-    quoted.push('\'');
-    quoted
 }
 
 /// Finds the end mark of one exec in its stderr, `RS nonce ":" code LF`, and takes it out.

@@ -14,6 +14,8 @@ mod attendant;
 mod control;
 mod directory;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod keeper;
 mod link;
 mod pool;

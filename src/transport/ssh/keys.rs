@@ -5,6 +5,8 @@
 
 mod decryption;
 mod der;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod openssh;
 mod pem;
 
