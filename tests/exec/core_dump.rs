@@ -16,7 +16,9 @@ fn dumps(fleet: &Fleet, signal: &str, allowed: bool) -> (bool, usize) {
     let mut told = fleet.command(&["exec", "h-0001", "--", "sleep 60"]);
     told.current_dir(&directory).env("MCP_ALLOW_CORE_DUMP", if allowed { "1" } else { "" });
     let mut command = around(Command::new("prlimit"), &told);
-    command.arg("--core=unlimited:unlimited").arg(told.get_program()).args(told.get_args());
+    // A shell that puts these tests into the background has them ignore SIGQUIT.
+    command.args(["--core=unlimited:unlimited", "env", "--default-signal=QUIT"]);
+    command.arg(told.get_program()).args(told.get_args());
     let logins = || fleet.sshd.log().matches("Accepted publickey").count();
     let before = logins();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -124,7 +124,8 @@ pub(crate) fn judge(verb: Verb, fault: &Fault, course: &Course) -> Vec<String> {
     }
     // A file that a killed run did not finish is known by its name, and swept away by the next write.
     let is_known = |name: &&String| {
-        let known = ["yaml", "jsonl", ".lock", "known_hosts", "other_hosts", "file.txt", ".old", ".mcp-tmp"];
+        let known =
+            ["yaml", "jsonl", "journal.head", ".lock", "known_hosts", "other_hosts", "file.txt", ".old", ".mcp-tmp"];
         known.iter().any(|end| name.ends_with(end)) && !name.contains("broken")
     };
     for name in course.files.iter().filter(|name| !is_known(name)) {
