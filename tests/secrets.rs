@@ -7,7 +7,7 @@ mod said;
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
     process::Command,
 };
@@ -202,4 +202,32 @@ fn an_executable_inventory_of_a_stranger_is_not_run() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     run(mcp(directory.path(), &["hosts", "list", "-i", "./inventory"]));
     assert!(ran.exists());
+}
+
+#[test]
+fn what_root_makes_in_the_workspace_of_a_user_is_that_user_s() {
+    // Only root can make something in somebody's name.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    chown(directory.path(), Some(4711), Some(4711)).unwrap();
+    for words in [
+        &["hosts", "add", "here", "--address", "127.0.0.1"][..],
+        &["add", "web", "--host", "here", "--command", "docker run acme/web:1"],
+        &["exec", "here", "--timeout", "2s", "--retries", "0", "--", "true"],
+    ] {
+        let mut command = mcp(directory.path(), words);
+        command.env("SUDO_UID", "4711").env("MCP_DIR", directory.path()).env("HOME", "/nonexistent");
+        run(command);
+    }
+    let mut found = vec![];
+    for entry in fs::read_dir(directory.path()).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        assert_eq!(entry.metadata().unwrap().uid(), 4711, "{name}");
+        found.push(name);
+    }
+    for name in ["hosts.yaml", "servers.yaml", "journal.jsonl", "journal.head", ".mcp.lock"] {
+        assert!(found.iter().any(|other| other == name), "{name} was not made: {found:?}");
+    }
 }

@@ -173,7 +173,8 @@ fn actor() -> String {
     let variable = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
     let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{}@{machine}", user.unwrap_or_else(|| "unknown".to_owned()))
+    let unnamed = || format!("uid{}", rustix::process::getuid().as_raw());
+    format!("{}@{machine}", user.unwrap_or_else(unnamed))
 }
 
 /// What is wrong with a server's strings, for the path `servers.NAME.KEY`.

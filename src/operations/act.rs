@@ -156,7 +156,13 @@ impl Task<'_> {
             .iter()
             .map(|r| {
                 let record = context.state.instances.get(&r.target.instance());
-                decide(verb, options, r, record, before.get(&r.container))
+                match decide(verb, options, r, record, before.get(&r.container)) {
+                    // Another run is changing it, so what was seen of it is of no use.
+                    decision if decision.action().is_some() && held_before.held.contains_key(&r.container) => {
+                        Decision::Leave(None)
+                    }
+                    decision => decision,
+                }
             })
             .collect();
         if context.fleet.cancel.is_draining() {

@@ -47,8 +47,8 @@ impl Stamp {
         format!(
             "if command -v logger >/dev/null 2>&1; then\n\
              mcp_w=outcome=ok; [ \"$mcp_s\" = 0 ] || mcp_w=\"outcome=failed exit=$mcp_s\"\n\
-             if command -v timeout >/dev/null 2>&1; then timeout {ALLOWED} {tell} {nothing} &\n\
-             else ( {tell} & mcp_l=$!; ( sleep {ALLOWED}; kill $mcp_l ) & mcp_k=$!; wait $mcp_l; kill $mcp_k ) {nothing} &\n\
+             if command -v timeout >/dev/null 2>&1; then timeout -s KILL {ALLOWED} {tell} {nothing} &\n\
+             else ( {tell} & mcp_l=$!; ( sleep {ALLOWED}; kill -9 $mcp_l ) & mcp_k=$!; wait $mcp_l; kill $mcp_k ) {nothing} &\n\
              fi; fi"
         )
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     const RECORDER: &str = "printf '%s\\n' \"$@\" >$HERE/told.new; mv $HERE/told.new $HERE/told";
-    const TIMEOUT: &str = "shift; exec \"$@\"";
+    const TIMEOUT: &str = "shift 3; exec \"$@\"";
 
     #[test]
     fn the_line_says_who_did_what_and_how_it_ended_and_the_code_ends_as_it_did() {

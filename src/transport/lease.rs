@@ -8,7 +8,8 @@
 //! holds the container's lease: it may have been released from outside.
 //!
 //! The directory is open to all accounts of a host, with the sticky bit, because operators may log in as different ones; leases keep
-//! honest operators apart and are no protection against an account that may use docker.
+//! honest operators apart and are no protection against an account that may use docker. One that may not can make runs wait or refuse to act by
+//! what it writes there, and nothing else: nothing is written through a link, and little is read.
 //!
 //! Boundary: shell text out, sections in, no IO. Next: `script` frames the text, `presence` has the clock,
 //! `operations::act` and `operations::locks` use it.
@@ -26,6 +27,10 @@ pub const DIRECTORY: &str = "/tmp/.mcp-leases";
 
 /// The longest time that a lease is believed to have left, in seconds: nobody blocks a container for ever by a wrong file.
 const LONGEST: u64 = 86_400;
+
+/// Most bytes of a lease, and most files that are read: whoever can write there can write much.
+const LARGEST: usize = 1024;
+const MOST: usize = 500;
 
 /// Most characters of a word in a lease.
 const LONGEST_WORD: usize = 80;
@@ -89,6 +94,7 @@ pub fn take(script: &mut Script, names: &[&str], holder: &Holder<'_>, allowed: D
          esac\n\
          done\n\
          if [ -n \"$mcp_y\" ]; then continue; fi\n\
+         [ -z \"$mcp_no\" ] || return\n\
          mcp_f=\"$mcp_d/$mcp_n@$mcp_m\"\n\
          set -C\n\
          if {{ printf '%s\\n' \"1 $mcp_until $mcp_t $$ $mcp_b {said} $mcp_h\" >\"$mcp_f\"; }} 2>/dev/null; then mcp_mine=\"$mcp_mine $mcp_f\"\n\
@@ -97,6 +103,7 @@ pub fn take(script: &mut Script, names: &[&str], holder: &Holder<'_>, allowed: D
          done\n\
          }}\n\
          mcp_may() {{\n\
+         [ -z \"$mcp_no\" ] || return 1\n\
          case $mcp_mine in *\"/$1@$mcp_m\"*) ;; *) return 1;; esac\n\
          {CLOCK}\n\
          if [ \"$mcp_t\" -le \"$mcp_until\" ] && [ -e \"$mcp_d/$1@$mcp_m\" ]; then return 0; fi\n\
@@ -198,17 +205,21 @@ pub fn released(section: &Section) -> (Vec<String>, Vec<(String, String)>) {
 /// `mcp_o`, `mcp_w` and `mcp_i`, and the age in `mcp_a`.
 static PRELUDE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
     format!(
-        "mcp_d={DIRECTORY}\n\
+        "mcp_d={DIRECTORY} mcp_z=0 mcp_no=''\n\
          {CLOCK}\n{BOOT}\n\
          {{ read -r mcp_h </proc/sys/kernel/hostname; }} 2>/dev/null || mcp_h=$(uname -n)\n\
          mcp_h=\"$mcp_h|$DOCKER_HOST\"\n\
          mcp_lives() {{\n\
-         [ -f \"$1\" ] && [ ! -L \"$1\" ] && {{ read -r mcp_v mcp_e mcp_s mcp_p mcp_k mcp_o mcp_w mcp_i mcp_x <\"$1\"; }} 2>/dev/null || return 2\n\
+         [ -f \"$1\" ] && [ ! -L \"$1\" ] || return 2\n\
+         mcp_z=$((mcp_z + 1))\n\
+         if [ $mcp_z -gt {MOST} ]; then mcp_no=\"there are more than {MOST} files in $mcp_d\"; return 2; fi\n\
+         mcp_q=${{1##*@}}; set -f; set -- $(head -c {LARGEST} \"$1\" 2>/dev/null); set +f\n\
+         [ $# -ge 9 ] || return 2\n\
+         mcp_v=$1 mcp_e=$2 mcp_s=$3 mcp_p=$4 mcp_k=$5 mcp_o=$6 mcp_w=$7 mcp_i=$8; shift 8; mcp_x=$*\n\
          if [ \"$mcp_v\" != 1 ] || [ \"$mcp_x\" != \"$mcp_h\" ]; then return 2; fi\n\
          case $mcp_e in ''|*[!0-9]*|0?*) return 1;; esac\n\
          case $mcp_s in ''|*[!0-9]*|0?*) return 1;; esac\n\
          case $mcp_p in ''|*[!0-9]*) return 1;; esac\n\
-         mcp_q=${{1##*@}}\n\
          {{ [ \"$mcp_k\" = \"$mcp_b\" ] && [ \"$mcp_e\" -ge \"$mcp_t\" ] && [ \"$mcp_e\" -le $((mcp_t + {LONGEST})) ]; }} 2>/dev/null || return 1\n\
          mcp_a=0; [ \"$mcp_s\" -ge \"$mcp_t\" ] 2>/dev/null || mcp_a=$((mcp_t - mcp_s))\n\
          if [ ! -d /proc/1 ] || [ -d \"/proc/$mcp_p\" ]; then return 0; fi\n\
@@ -222,16 +233,19 @@ static PRELUDE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
 /// far more than anybody takes; a directory that is older was left by a script that was killed.
 const LOCK: &str = "\
 mcp_locked() {\n\
-mcp_no= mcp_c=0 mcp_u=$(umask)\n\
+mcp_c=0 mcp_u=$(umask)\n\
 if [ -L \"$mcp_d\" ]; then mcp_no=\"$mcp_d is a symbolic link\"; return; fi\n\
 [ -d \"$mcp_d\" ] || mkdir -m 1777 \"$mcp_d\" 2>/dev/null\n\
+if [ ! -d \"$mcp_d\" ] || [ ! -k \"$mcp_d\" ]; then mcp_no=\"$mcp_d is not a directory with mode 1777, as it was made; remove it\"; return; fi\n\
 umask 022\n\
 if command -v flock >/dev/null 2>&1; then\n\
-[ -e \"$mcp_d/lock\" ] || true 2>/dev/null >>\"$mcp_d/lock\"\n\
-if [ -r \"$mcp_d/lock\" ]; then {\n\
+set -C\n\
+[ -e \"$mcp_d/lock\" ] || { true >\"$mcp_d/lock\"; } 2>/dev/null\n\
+set +C\n\
+if [ -f \"$mcp_d/lock\" ] && [ ! -L \"$mcp_d/lock\" ] && [ -r \"$mcp_d/lock\" ]; then {\n\
 until flock -n 9; do mcp_c=$((mcp_c+1)); [ $mcp_c -lt 100 ] || break; sleep 0.1 2>/dev/null || sleep 1; done\n\
 if [ $mcp_c -lt 100 ]; then \"$1\"; else mcp_no=\"another process holds $mcp_d/lock\"; fi\n\
-} 9<\"$mcp_d/lock\"; else mcp_no=\"$mcp_d cannot be used\"; fi\n\
+} 9<\"$mcp_d/lock\"; else mcp_no=\"$mcp_d/lock cannot be made, or is no file\"; fi\n\
 else\n\
 until mkdir \"$mcp_d/busy\" 2>/dev/null; do mcp_c=$((mcp_c+1)); [ $mcp_c -lt 100 ] || break; sleep 0.1 2>/dev/null || sleep 1; done\n\
 if [ -d \"$mcp_d/busy\" ]; then \"$1\"; rmdir \"$mcp_d/busy\" 2>/dev/null; else mcp_no=\"$mcp_d cannot be written\"; fi\n\

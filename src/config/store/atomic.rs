@@ -41,8 +41,9 @@ pub(super) fn write(path: &Path, text: &str, mode: Mode) -> io::Result<File> {
         (Mode::KeepOr(_), Some(old)) => old.permissions().mode() & 0o7777,
         (Mode::Exactly(bits) | Mode::KeepOr(bits), _) => bits,
     };
-    if let Some(old) = &old {
-        keep_owner(file.as_file(), old);
+    match &old {
+        Some(old) => keep_owner(file.as_file(), old),
+        None => give_to_owner_of(dir, file.as_file()),
     }
     file.as_file().set_permissions(Permissions::from_mode(bits))?;
     file.as_file().sync_all()?;
@@ -67,6 +68,17 @@ fn own(path: &Path) -> io::Result<PathBuf> {
             Err(io::Error::other("it is not a regular file"))
         }
         _ => Ok(path.to_owned()),
+    }
+}
+
+/// Run as root in somebody's workspace, what is made there is that user's, who could not use it any more otherwise.
+pub(super) fn give_to_owner_of(dir: &Path, file: &File) {
+    let is_root = |meta: &fs::Metadata| meta.uid() == 0;
+    if let (Ok(dir), Ok(old)) = (fs::metadata(dir), file.metadata())
+        && is_root(&old)
+        && !is_root(&dir)
+    {
+        keep_owner(file, &dir);
     }
 }
 

@@ -166,6 +166,9 @@ fn open(path: &Path, access: Access) -> io::Result<File> {
             error
         }
     })?;
+    if let Some(dir) = path.parent().filter(|_| !matches!(access, Access::Read)) {
+        super::atomic::give_to_owner_of(dir, &file);
+    }
     super::owner::check(path, &file)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }

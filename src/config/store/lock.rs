@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{LOCK, StoreError, origin::Origin};
+use super::{LOCK, StoreError, atomic, origin::Origin};
 use crate::config::journal::Who;
 
 /// How often a held lock is looked at again.
@@ -102,7 +102,9 @@ fn open(dir: &Path) -> std::io::Result<File> {
     let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow);
-    options.open(dir.join(LOCK))
+    let file = options.open(dir.join(LOCK))?;
+    atomic::give_to_owner_of(dir, &file);
+    Ok(file)
 }
 
 fn trouble(dir: &Path, source: std::io::Error) -> StoreError {

@@ -186,7 +186,10 @@ pub(super) fn in_word(word: &str, before: &mut Before, depth: usize) -> Vec<Foun
     }
     before.scheme = scheme_of(word);
     if word.contains(char::is_whitespace) && depth < DEEPEST {
-        let named = assigned(word).filter(|found| found.range.start <= word.find(char::is_whitespace).unwrap_or(0));
+        let named = assigned(word)
+            .into_iter()
+            .next()
+            .filter(|found| found.range.start <= word.find(char::is_whitespace).unwrap_or(0));
         return match named {
             Some(found) => vec![found],
             None => at_depth(word, depth + 1),
@@ -203,12 +206,10 @@ pub(super) fn in_word(word: &str, before: &mut Before, depth: usize) -> Vec<Foun
         before.secret = Some(label.to_owned());
         return vec![];
     }
-    let mut found: Vec<Found> = assigned(word).into_iter().collect();
-    if found.is_empty() {
-        found.extend(header(word));
-        found.extend(url(word));
-        found.extend(shaped(word));
-    }
+    let mut found = assigned(word);
+    found.extend(header(word));
+    found.extend(urls(word));
+    found.extend(shaped(word));
     disjoint(found)
 }
 
@@ -227,8 +228,9 @@ fn is_plain(value: &str) -> bool {
     is_variable || SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
 }
 
-/// `NAME=value`, wherever in the word its first secret name stands: `-eTOKEN=x`, `--env=TOKEN=x`, `?token=x&y`, `a=1;Password=x`.
-fn assigned(word: &str) -> Option<Found> {
+/// `NAME=value`, wherever in the word a secret name stands: `-eTOKEN=x`, `--env=TOKEN=x`, `?token=x&password=y`, `a=1;Password=x`.
+fn assigned(word: &str) -> Vec<Found> {
+    let mut all: Vec<Found> = vec![];
     for (equals, _) in word.match_indices('=') {
         let start = word[..equals]
             .rfind(|c: char| !is_of_name(c))
@@ -246,14 +248,13 @@ fn assigned(word: &str) -> Option<Found> {
             continue;
         }
         let what = name.strip_prefix("-e").filter(|rest| !rest.is_empty() && !name.starts_with("--")).unwrap_or(name);
-        return Some(Found {
-            range: equals + 1..equals + 1 + length,
-            closing: None,
-            what: what.to_owned(),
-            value: value.to_owned(),
-        });
+        let range = equals + 1..equals + 1 + length;
+        // What follows belongs to the value before it.
+        if all.last().is_none_or(|last| last.range.end <= range.start) {
+            all.push(Found { range, closing: None, what: what.to_owned(), value: value.to_owned() });
+        }
     }
-    None
+    all
 }
 
 fn is_of_name(c: char) -> bool {
@@ -276,7 +277,8 @@ fn header(word: &str) -> Option<Found> {
 
 /// `scheme://user:password@host` (RFC 3986, section 3.2.1); a token alone before the `@` is secret as well. A slash in the password
 /// should be written `%2F`; it often is not.
-fn url(word: &str) -> Option<Found> {
+fn urls(word: &str) -> Vec<Found> {
+    let mut all = vec![];
     for (at, _) in word.match_indices("://") {
         let start = at + 3;
         let rest = &word[start..];
@@ -298,25 +300,25 @@ fn url(word: &str) -> Option<Found> {
         };
         if let Some((from, what)) = secret {
             let value = user[from..].to_owned();
-            return Some(Found { range: start + from..start + end, closing: None, what: what.to_owned(), value });
+            all.push(Found { range: start + from..start + end, closing: None, what: what.to_owned(), value });
         }
     }
-    None
+    all
 }
 
 /// A token of a well-known shape, whatever it is called.
-fn shaped(word: &str) -> Option<Found> {
-    let mut at = 0;
+fn shaped(word: &str) -> Vec<Found> {
+    let (mut at, mut all) = (0, vec![]);
     for part in word.split(|c: char| !is_of_name(c)) {
         let is_token = SHAPES.iter().any(|(start, length)| part.starts_with(start) && part.len() >= *length)
             && part.bytes().any(|b| b.is_ascii_digit());
         if is_token {
             let range = at..at + part.len();
-            return Some(Found { range, closing: None, what: "a token".to_owned(), value: part.to_owned() });
+            all.push(Found { range, closing: None, what: "a token".to_owned(), value: part.to_owned() });
         }
         at += part.len() + word[at + part.len()..].chars().next().map_or(0, char::len_utf8);
     }
-    None
+    all
 }
 
 fn scheme_of(word: &str) -> Option<Scheme> {
@@ -332,7 +334,9 @@ fn is_credential(word: &str, scheme: Scheme) -> bool {
     let word = word.trim_end_matches(['"', '\'', ',', '.', ')']);
     let is_token = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b));
     let is_word = word.bytes().all(|b| b.is_ascii_lowercase());
-    is_token && !(is_word && (scheme == Scheme::Basic || word.len() < 8 || word.starts_with("auth")))
+    is_token
+        && !word.starts_with('-')
+        && !(is_word && (scheme == Scheme::Basic || word.len() < 8 || word.starts_with("auth")))
 }
 
 /// `"name": "value"` of JSON (RFC 8259), which needs not be the whole text; also those whose value is no secret.

@@ -96,7 +96,18 @@ pub fn is_secret(name: &str) -> bool {
     }
     let Some(last) = parts.last().map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit())) else { return false };
     let before = parts.len().checked_sub(2).and_then(|at| parts.get(at)).map(String::as_str);
-    if OTHERS.contains(&last) || (last == "key" && matches!(before, Some("public" | "pub"))) {
+    if OTHERS.contains(&last) {
+        return false;
+    }
+    let is_other = match last {
+        // Keys of tables, and halves that everybody may see.
+        "key" => {
+            matches!(before, Some("public" | "pub" | "sort" | "partition" | "primary" | "foreign" | "row" | "group"))
+        }
+        "auth" => matches!(before, Some("disable" | "enable" | "no" | "without" | "skip" | "require")),
+        _ => false,
+    };
+    if is_other {
         return false;
     }
     if ENDINGS.iter().any(|ending| last.ends_with(ending)) || (last == "pat" && parts.len() > 1) {

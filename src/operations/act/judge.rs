@@ -160,7 +160,9 @@ fn meddled(
         }
         code => {
             let said = job.stderr_text();
-            if goes_by_id { is_gone(code, &said) } else { is_another(code, &said) }
+            let is_replaced = || was.is_some_and(|was| container.is_some_and(|container| container.id != was.id));
+            let is_lost = || container.is_none() && !r.run.removes_itself();
+            if goes_by_id { is_gone(code, &said) || is_replaced() || is_lost() } else { is_another(code, &said) }
         }
     };
     let what = match container {

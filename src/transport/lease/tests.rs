@@ -82,6 +82,7 @@ fn forge(directory: &Path, name: &str, left: i64, process: u32, change: impl Fn(
     let line =
         format!("1 {} {} {process} {} bob@desk stop r1 {}|{engine}\n", now + left, now - 5, boot.trim(), host.trim());
     fs::create_dir_all(directory.join("leases")).unwrap();
+    fs::set_permissions(directory.join("leases"), fs::Permissions::from_mode(0o1777)).unwrap();
     fs::write(directory.join(format!("leases/{name}@mcp-other")), change(line)).unwrap();
 }
 
@@ -300,4 +301,41 @@ fn what_others_write_into_leases_cannot_look_like_anything_else() {
     let shown: Vec<_> = leases.iter().map(|l| (&*l.container, &*l.owner, &*l.purpose, l.run.as_deref())).collect();
     assert_eq!(shown, [("ok", "o", "p", None), ("web", "o_x", "_b_", Some("r"))]);
     assert_eq!(word("Zoë O'Brien@my laptop;`reboot`"), "Zo__O_Brien@my_laptop__reboot_");
+}
+
+#[test]
+fn what_another_account_has_put_there_is_neither_followed_nor_waited_for_nor_read_without_end() {
+    let make = |place: &Path, mode: u32| {
+        let leases = place.join("leases");
+        fs::create_dir(&leases).unwrap();
+        fs::set_permissions(&leases, fs::Permissions::from_mode(mode)).unwrap();
+        leases
+    };
+    let refused = |shell: &[&str], place: &Path| {
+        let (script, id, jobs) = acting(&["web"], "echo acts", HOUR);
+        let sections = run(shell, place, &script);
+        assert_eq!(sections.get(jobs[0]).unwrap().stdout, b"", "{shell:?}");
+        taken(sections.get(id).unwrap()).trouble.unwrap_or_else(|| panic!("{shell:?}: no trouble"))
+    };
+    for shell in shells().into_iter().filter(|shell| shell[0] != WITHOUT_FLOCK) {
+        let place = tempfile::tempdir().unwrap();
+        let leases = make(place.path(), 0o1777);
+        // A link that leads where nothing is yet.
+        std::os::unix::fs::symlink(place.path().join("made-by-root"), leases.join("lock")).unwrap();
+        assert!(refused(&shell, place.path()).contains("lock"), "{shell:?}");
+        assert!(!place.path().join("made-by-root").exists(), "{shell:?}");
+        fs::remove_file(leases.join("lock")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, leases.join("lock"), rustix::fs::FileType::Fifo, 0o666.into(), 0).unwrap();
+        assert!(refused(&shell, place.path()).contains("lock"), "{shell:?}");
+        fs::remove_file(leases.join("lock")).unwrap();
+        // A lease without end, and more of them than anybody has.
+        fs::File::create(leases.join("web@huge")).unwrap().set_len(1 << 40).unwrap();
+        let (script, id, _) = acting(&["web"], "true", HOUR);
+        assert_eq!(taken(run(&shell, place.path(), &script).get(id).unwrap()), Taken::default(), "{shell:?}");
+        (0..MOST).for_each(|number| fs::write(leases.join(format!("web@{number}")), "x").unwrap());
+        assert!(refused(&shell, place.path()).contains("more than"), "{shell:?}");
+        let open = tempfile::tempdir().unwrap();
+        make(open.path(), 0o777);
+        assert!(refused(&shell, open.path()).contains("1777"), "{shell:?}");
+    }
 }
