@@ -46,7 +46,8 @@ pub enum Outcome {
     Failed,
     /// The host gave no answer, so nothing was done.
     Unreachable,
-    /// The connection was lost before it happened, and the host was asked since: the container is as it was.
+    /// It did not happen, and the container is as it was: another run holds it, or the connection was lost before, and the host was
+    /// asked since.
     NotDone,
     /// The connection ended while the host was at work, and what became of it could not be found out: look again.
     Unknown,
