@@ -86,6 +86,8 @@ mod tests {
         time::{Duration, Instant},
     };
 
+    use rustix::fs::{Mode, OFlags};
+
     use super::*;
     use crate::{
         domain::{Connection, HostName, Server, ServerName},
@@ -108,27 +110,22 @@ mod tests {
         Stamp::new(Some(RunId::try_from("260514-101502-k3qx".to_owned()).unwrap()), who)
     }
 
-    /// A directory with what the scripts need, and `programs` besides.
-    fn path(programs: &[(&str, &str)]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
+    /// `programs` in `directory`, and `code` for a shell that finds these and neither `logger` nor `timeout` besides. Functions lead to
+    /// them, not PATH: a busybox whose shell prefers its own applets does not look there. `exec` closes what a function keeps open.
+    fn with(directory: &Path, programs: &[(&str, &str)], code: &str) -> String {
+        let mut functions = String::new();
         for (name, text) in programs {
-            let file = directory.path().join(name);
+            let file = directory.join(name);
             std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            functions.push_str(&format!("{name}() {{ exec \"$HERE/{name}\" \"$@\"; }}\n"));
         }
-        for name in ["sleep", "sh", "cat", "mv"] {
-            std::os::unix::fs::symlink(Path::new("/bin").join(name), directory.path().join(name)).unwrap();
-        }
-        directory
+        format!("{functions}command() {{ [ -x \"$HERE/$2\" ]; }}\n{code}")
     }
 
     fn run(shell: &[&str], directory: &Path, code: &str) -> Output {
-        let shell_path = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-            .map(|directory| directory.join(shell[0]))
-            .find(|path| path.is_file())
-            .unwrap();
-        let mut command = Command::new(shell_path);
-        command.args(&shell[1..]).args(["-c", code]).env("PATH", directory).env("HERE", directory);
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).args(["-c", code]).env("HERE", directory);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
@@ -143,8 +140,18 @@ mod tests {
         }
     }
 
+    /// Lets the logger behind `gate` go on. It must come to wait there: a logger that was never started is a failure, not a wait without end.
+    fn open_gate(gate: &Path) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let without_wait = OFlags::WRONLY | OFlags::NONBLOCK;
+        while rustix::fs::open(gate, without_wait, Mode::empty()).is_err() {
+            assert!(Instant::now() < deadline, "no logger waits at {}", gate.display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     const RECORDER: &str = "printf '%s\\n' \"$@\" >$HERE/told.new; mv $HERE/told.new $HERE/told";
-    const TIMEOUT: &str = "shift 3; exec \"$@\"";
+    const TIMEOUT: &str = "shift 4; exec \"$HERE/logger\" \"$@\"";
 
     #[test]
     fn the_line_says_who_did_what_and_how_it_ended_and_the_code_ends_as_it_did() {
@@ -153,8 +160,9 @@ mod tests {
                 [("echo out; true", 0, "outcome=ok"), ("echo out; (exit 125)", 125, "outcome=failed exit=125")]
             {
                 for programs in [&[("logger", RECORDER), ("timeout", TIMEOUT)][..], &[("logger", RECORDER)]] {
-                    let directory = path(programs);
-                    let output = run(shell, directory.path(), &around(&stamp("ana"), Audit::Syslog, code));
+                    let directory = tempfile::tempdir().unwrap();
+                    let code = with(directory.path(), programs, &around(&stamp("ana"), Audit::Syslog, code));
+                    let output = run(shell, directory.path(), &code);
                     assert_eq!(
                         (output.status.code(), output.stdout.as_slice()),
                         (Some(ended), &b"out\n"[..]),
@@ -173,8 +181,9 @@ mod tests {
     #[test]
     fn a_host_without_a_logger_and_one_that_wants_no_line_do_the_same_without_it() {
         for shell in SHELLS {
-            let directory = path(&[]);
-            let output = run(shell, directory.path(), &around(&stamp("ana"), Audit::Syslog, "(exit 3)"));
+            let directory = tempfile::tempdir().unwrap();
+            let code = with(directory.path(), &[], &around(&stamp("ana"), Audit::Syslog, "(exit 3)"));
+            let output = run(shell, directory.path(), &code);
             assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(3), &b""[..]), "{output:?}");
         }
         assert_eq!(around(&stamp("ana"), Audit::None, "docker stop web"), "docker stop web");
@@ -186,23 +195,27 @@ mod tests {
         let hangs = "cat $HERE/gate; echo over >$HERE/over.new; mv $HERE/over.new $HERE/over";
         for shell in SHELLS {
             for programs in [&[("logger", hangs), ("timeout", TIMEOUT)][..], &[("logger", hangs)]] {
-                let directory = path(programs);
+                let directory = tempfile::tempdir().unwrap();
                 let gate = directory.path().join("gate");
                 rustix::fs::mknodat(rustix::fs::CWD, &gate, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-                let output = run(shell, directory.path(), &around(&stamp("ana"), Audit::Syslog, "echo out"));
+                let code = with(directory.path(), programs, &around(&stamp("ana"), Audit::Syslog, "echo out"));
+                let output = run(shell, directory.path(), &code);
                 assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"out\n"[..]), "{output:?}");
-                std::fs::write(&gate, "").unwrap();
+                open_gate(&gate);
                 when_there(&directory.path().join("over"));
             }
-            let directory = path(&[("logger", "echo no >&2; exit 1"), ("timeout", TIMEOUT)]);
-            let output = run(shell, directory.path(), &around(&stamp("ana"), Audit::Syslog, "true"));
+            let directory = tempfile::tempdir().unwrap();
+            let programs = [("logger", "echo no >&2; exit 1"), ("timeout", TIMEOUT)];
+            let code = with(directory.path(), &programs, &around(&stamp("ana"), Audit::Syslog, "true"));
+            let output = run(shell, directory.path(), &code);
             assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{output:?}");
         }
     }
 
     #[test]
     fn nothing_of_who_runs_it_can_end_the_line_or_pass_for_another_key() {
-        let directory = path(&[("logger", RECORDER), ("timeout", TIMEOUT)]);
+        let directory = tempfile::tempdir().unwrap();
+        let programs = [("logger", RECORDER), ("timeout", TIMEOUT)];
         for user in [
             "a'; touch $HERE/owned; '",
             "a\nrun=forged",
@@ -212,7 +225,8 @@ mod tests {
             "",
         ] {
             let _ = std::fs::remove_file(directory.path().join("told"));
-            run(&["dash"], directory.path(), &around(&stamp(user), Audit::Syslog, "true"));
+            let code = with(directory.path(), &programs, &around(&stamp(user), Audit::Syslog, "true"));
+            run(&["dash"], directory.path(), &code);
             let told = when_there(&directory.path().join("told"));
             assert_eq!(told.lines().count(), 7, "{told}");
             let line = told.lines().nth(5).unwrap();

@@ -39,8 +39,11 @@ impl<'a> Scratch<'a> {
     /// A port that no other test publishes.
     pub fn port(&self) -> u16 {
         static COUNT: AtomicU16 = AtomicU16::new(0);
-        // Test binaries may run side by side: each has a hundred ports by its process id.
-        let block = u16::try_from(std::process::id() % 400).unwrap_or_default();
+        // Tests run side by side, each in a process of its own: each has a hundred ports, by its place among those that run, or
+        // where the runner does not say it, by its process id.
+        let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok().and_then(|slot| slot.parse().ok());
+        let block = slot.unwrap_or_else(|| std::process::id() % 100) % 100;
+        let block = u16::try_from(block).unwrap_or_default();
         20_000 + block * 100 + COUNT.fetch_add(1, Ordering::Relaxed) % 100
     }
 
