@@ -2,6 +2,8 @@
 //!
 //! Boundary: argv and signals; wires the real transport. Next: `commands`, one file per verb.
 
+mod hints;
+
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
@@ -130,18 +132,39 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time is at most 168h".to_owned())
 }
 
-/// The command line as clap sees it, for help, completions and man pages.
+/// The one line that stands for the global options in the short help of a command.
+const SEE_OPTIONS: &str = "Global options: see `mcp help options`";
+
+/// The command line as clap sees it, for help, completions and man pages. `-h` of each command has its own options and one line
+/// for the global ones; `--help`, `mcp help options` and the man pages have all.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    // Options of every command hide behind one line, so that a command's own can be found.
+    let root = Cli::command().mut_args(|argument| {
+        let is_global = argument.is_global_set();
+        argument.hide_short_help(is_global)
+    });
+    collapse(root)
+}
+
+fn collapse(command: clap::Command) -> clap::Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(long) => command.after_help(format!("{SEE_OPTIONS}\n\n{long}")).after_long_help(long),
+        // Without a text of its own for `--help`, clap would show the line there as well.
+        None => command.after_help(SEE_OPTIONS).after_long_help("\n"),
+    };
+    command.mut_subcommands(collapse)
 }
 
 /// Runs the process's command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
+            let typed: Vec<String> =
+                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            let error = hints::direct(error, &typed, &Cli::command());
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }

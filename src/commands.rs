@@ -22,6 +22,7 @@ mod lock;
 mod log;
 mod man;
 mod on_hosts;
+mod options;
 mod remove;
 pub mod restart;
 mod resume;
@@ -68,6 +69,11 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    /// Show the options that every command takes
+    ///
+    /// They may stand before or behind the command.
+    #[command(after_help = "Examples:\n  mcp help options\n  mcp -C ~/fleet list -o json")]
+    Options,
 }
 
 impl Command {
@@ -80,7 +86,7 @@ impl Command {
             Self::History(_) | Self::Add(_) | Self::Edit(_) | Self::Hosts(_) | Self::Sessions(_) | Self::Check(_) => {
                 false
             }
-            Self::Init(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Init(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man(_) | Self::Options => false,
         }
     }
 
@@ -111,6 +117,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(app, ui, args),
             Self::Completions(args) => completions::run(ui, args),
             Self::Man(args) => man::run(ui, args),
+            Self::Options => Ok(options::run(ui)),
         }
     }
 }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "help/hints.rs"]
+mod hints;
+
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 fn help(words: &[&str]) -> String {
@@ -19,7 +22,7 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "start",
     "stop",
     "restart",
@@ -39,6 +42,7 @@ const COMMANDS: [&str; 19] = [
     "doctor",
     "completions",
     "man",
+    "options",
 ];
 
 #[test]
@@ -64,6 +68,25 @@ fn every_command_has_examples() {
         assert!(text.contains("Examples:"), "{text}");
         insta::assert_snapshot!(format!("hosts-{verb}"), text);
     }
+}
+
+#[test]
+fn the_short_help_of_a_command_has_its_own_options_and_one_line_for_the_global_ones() {
+    for words in [&["edit"][..], &["hosts", "list"], &["lock", "list"], &["hosts"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mcp")).args(words).arg("-h").env_clear().output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{words:?}");
+        assert!(text.contains("Global options: see `mcp help options`"), "{text}");
+        for option in ["--lock-timeout", "--forks", "--persist"] {
+            assert!(!text.contains(option) && help(words).contains(option), "{words:?} {option}");
+        }
+    }
+    let global = flags(&mcp::cli::command(), true);
+    let shown = Command::new(env!("CARGO_BIN_EXE_mcp")).args(["help", "options"]).env_clear().output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(global.len() > 10 && global.iter().all(|option| shown.contains(option)), "{shown}");
+    let same = Command::new(env!("CARGO_BIN_EXE_mcp")).arg("options").env_clear().output().unwrap();
+    assert_eq!(String::from_utf8(same.stdout).unwrap(), shown);
 }
 
 fn page(path: &str) -> String {

@@ -15,7 +15,7 @@ use crate::{
     config::{
         pattern::HostPattern,
         source::{EXECUTABLE_TIMEOUT, Sources},
-        store::{Environment, LOCK_TIMEOUT, Loaded, StoreError, Workspace},
+        store::{Environment, LOCK_TIMEOUT, Loaded, StoreError, Workspace, origin::Origin},
     },
     domain::{HostName, Server},
     error::CommandError,
@@ -152,7 +152,7 @@ impl App {
                 retries: self.global.retries.unwrap_or(DEFAULT_RETRIES),
                 timeout: self.global.timeout,
             },
-            actor: actor(),
+            actor: Origin::of_process().who.to_string(),
             patience: (!self.global.no_lock).then(|| self.global.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
         };
         body(&context)
@@ -166,15 +166,6 @@ impl App {
             cancel
         }))
     }
-}
-
-/// Who acts, for the record: the user who typed it, on this machine.
-fn actor() -> String {
-    let variable = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let unnamed = || format!("uid{}", rustix::process::getuid().as_raw());
-    format!("{}@{machine}", user.unwrap_or_else(unnamed))
 }
 
 /// What is wrong with a server's strings, for the path `servers.NAME.KEY`.

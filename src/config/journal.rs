@@ -158,8 +158,11 @@ pub struct Begin {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Who {
-    /// The user's name, as the environment has it.
+    /// The name of the process's user in the passwd database, else `uid1000`. In lines of 0.1 it is the environment's `$USER`.
     pub user: String,
+    /// The acting person that `$MCP_ACTOR` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The user's number, as the kernel has it: the real one of the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
@@ -171,6 +174,21 @@ pub struct Who {
     /// The address that user was logged in from over SSH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+}
+
+impl Who {
+    /// The acting person: `$MCP_ACTOR`, else the user before sudo, else the process's user.
+    #[must_use]
+    pub fn acting(&self) -> &str {
+        self.actor.as_ref().or(self.sudo_user.as_ref()).unwrap_or(&self.user)
+    }
+}
+
+/// The acting person and the machine: `ana@laptop`.
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.acting(), self.machine)
+    }
 }
 
 /// A process, so that a number which was given to another one since is not taken for it.

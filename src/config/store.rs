@@ -119,8 +119,7 @@ impl Environment {
             mcp_inventory: path("MCP_INVENTORY").map(|source| source.to_string_lossy().into_owned()),
             xdg_config_home: path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()),
             home: path("HOME").filter(|dir| dir.is_absolute()),
-            user: user
-                .unwrap_or_else(|| if rustix::process::geteuid().is_root() { "root".into() } else { "nobody".into() }),
+            user: user.unwrap_or_else(|| origin::account().to_owned()),
         })
     }
 }

@@ -54,9 +54,13 @@ impl Stamp {
     }
 
     fn text(&self, verb: &str, registered: &Registered<'_>) -> String {
-        let Who { user, uid, machine, sudo_user, from } = &self.who;
-        let mut text =
-            format!("run={} by={}@{}", self.run.as_ref().map_or("-", RunId::as_str), word(user), word(machine));
+        let Who { uid, machine, sudo_user, from, .. } = &self.who;
+        let mut text = format!(
+            "run={} by={}@{}",
+            self.run.as_ref().map_or("-", RunId::as_str),
+            word(self.who.acting()),
+            word(machine)
+        );
         let mut add = |key: &str, value: &str| text.push_str(&format!(" {key}={}", word(value)));
         uid.iter().for_each(|uid| add("uid", &uid.to_string()));
         sudo_user.iter().for_each(|user| add("sudo_user", user));
@@ -106,7 +110,7 @@ mod tests {
     }
 
     fn stamp(user: &str) -> Stamp {
-        let who = Who { user: user.into(), uid: Some(1000), machine: "laptop".into(), sudo_user: None, from: None };
+        let who = Who { user: user.into(), uid: Some(1000), machine: "laptop".into(), ..Who::default() };
         Stamp::new(Some(RunId::try_from("260514-101502-k3qx".to_owned()).unwrap()), who)
     }
 

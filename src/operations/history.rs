@@ -70,7 +70,9 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Why it ended before all was attempted, because of what failed.
     pub halted: Option<String>,
-    /// Who ran it, as the environment has it.
+    /// The acting person that `$MCP_ACTOR` named.
+    pub actor: Option<String>,
+    /// The process's user by the passwd database; in runs of 0.1 by the environment.
     pub user: String,
     /// The number of that user, as the kernel has it.
     pub uid: Option<u32>,
@@ -207,6 +209,7 @@ fn report(run: &Run) -> RunReport {
         exit: end.map(|(_, end)| end.exit),
         interrupted: end.is_some_and(|(_, end)| end.interrupted),
         halted: end.and_then(|(_, end)| end.halted.clone()),
+        actor: begin.who.actor.clone(),
         user: begin.who.user.clone(),
         uid: begin.who.uid,
         sudo_user: begin.who.sudo_user.clone(),

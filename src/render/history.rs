@@ -123,8 +123,9 @@ impl Ui {
 }
 
 fn who(run: &RunReport, whole: bool) -> String {
-    let mut text = format!("{}@{}", run.sudo_user.as_ref().unwrap_or(&run.user), run.machine);
-    if whole && run.sudo_user.is_some() {
+    let acting = run.actor.as_ref().or(run.sudo_user.as_ref()).unwrap_or(&run.user);
+    let mut text = format!("{acting}@{}", run.machine);
+    if whole && *acting != run.user {
         text.push_str(&format!(" as {}", run.user));
     }
     if let Some(from) = run.from.as_ref().filter(|_| whole) {

@@ -62,7 +62,7 @@ fn each_change_is_one_line_in_the_syslog_of_its_host_without_a_further_exec() {
     bench.entry("bad", "edge-1", &command, &[]);
     let before = rig.ssh_counts(1);
     let mut command = bench.command("start --all --settle 0 -o json");
-    command.env("USER", "ana").env("SUDO_USER", "bo").env("SSH_CONNECTION", "192.0.2.7 40000 192.0.2.8 22");
+    command.env("MCP_ACTOR", "ana").env("SUDO_USER", "bo").env("SSH_CONNECTION", "192.0.2.7 40000 192.0.2.8 22");
     let answer = Answer::of(command.output().unwrap());
     assert_eq!(answer.code, Some(1), "{answer:?}");
     assert_eq!(rig.ssh_counts(1).execs - before.execs, 2, "one to look, one to act");

@@ -23,7 +23,11 @@ fn a_run_is_written_down_from_its_beginning_to_its_end() {
     bench.server("good", "edge-1", "", "");
     bench.server("bad", "edge-2", "", "--exit 3");
     let mut command = bench.command("start --all --settle 500ms -o json");
-    command.env("USER", "ana").env("SUDO_USER", "bo").env("SSH_CLIENT", "192.0.2.7 40000 22");
+    command
+        .env("USER", "not-looked-at")
+        .env("MCP_ACTOR", "ana")
+        .env("SUDO_USER", "bo")
+        .env("SSH_CLIENT", "192.0.2.7 40000 22");
     let answer = crate::support::Answer::of(command.output().unwrap());
     let report: Value = serde_json::from_str(&answer.out).unwrap();
     let lines = lines(&bench);
@@ -32,7 +36,7 @@ fn a_run_is_written_down_from_its_beginning_to_its_end() {
     assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("begin", "end"));
     assert_eq!(kinds.iter().filter(|kind| **kind == "attempt").count(), 2);
     let begin = &lines[0];
-    assert_eq!(begin["who"]["user"], "ana");
+    assert_eq!((&begin["who"]["actor"], &begin["who"]["user"]), (&"ana".into(), &"root".into()));
     assert_eq!((&begin["who"]["sudo_user"], &begin["who"]["from"]), (&"bo".into(), &"192.0.2.7".into()));
     assert_eq!(begin["who"]["uid"], rustix::process::getuid().as_raw());
     assert_eq!(begin["directory"], bench.scratch.path().to_str().unwrap());
@@ -56,6 +60,7 @@ fn the_json_of_history_has_the_same_keys_whatever_happened() {
     bench.report("start --all --settle 0", 0);
     let runs = bench.history("");
     let of_a_run = [
+        "actor",
         "command",
         "counts",
         "directory",

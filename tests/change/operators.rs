@@ -22,7 +22,7 @@ impl Desk {
 
     fn command(&self, bench: &Bench<'_>, words: &str) -> Command {
         let mut command = bench.rig.mcp();
-        command.env("USER", "bob").current_dir(self.directory.path()).arg("--dir").arg(self.directory.path());
+        command.env("MCP_ACTOR", "bob").current_dir(self.directory.path()).arg("--dir").arg(self.directory.path());
         command.args(
             words.split_whitespace().map(|word| word.strip_prefix(':').map_or(word.to_owned(), |s| bench.name(s))),
         );
@@ -49,7 +49,8 @@ fn leases(bench: &Bench<'_>, number: usize) -> Vec<String> {
 /// A restart that takes ten seconds, because the server does not end when it is told to, under way.
 fn slow_restart(bench: &Bench<'_>, words: &str) -> Child {
     let mut command = bench.command(words);
-    let child = command.env("USER", "alice").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child =
+        command.env("MCP_ACTOR", "alice").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     wait_until("it has its lease", || !leases(bench, 1).is_empty());
     child.unwrap()
 }

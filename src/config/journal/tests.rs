@@ -30,6 +30,7 @@ fn begin(instances: &[&str], parent: Option<&str>) -> Entry {
         verb: "restart".into(),
         command: vec!["restart".into(), "--all".into()],
         who: Who {
+            actor: None,
             user: "ana".into(),
             uid: Some(1000),
             machine: "laptop".into(),

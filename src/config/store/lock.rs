@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{LOCK, StoreError, atomic, origin::Origin};
-use crate::config::journal::Who;
 
 /// How often a held lock is looked at again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -33,8 +32,8 @@ pub struct LockHolder {
 
 impl LockHolder {
     fn of_process() -> Self {
-        let Who { user, machine, .. } = Origin::of_process().who;
-        Self { pid: std::process::id(), owner: format!("{user}@{machine}"), since: Timestamp::now() }
+        let owner = Origin::of_process().who.to_string();
+        Self { pid: std::process::id(), owner, since: Timestamp::now() }
     }
 
     /// Reads `PID SECONDS OWNER`, the seconds since the epoch.

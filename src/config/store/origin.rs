@@ -2,7 +2,7 @@
 //!
 //! Boundary: environment and `/proc`; what is made of it is the journal's.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::OnceLock};
 
 use crate::{
     config::journal::{Begin, Process, RunId, RunOptions, Targets, Who},
@@ -25,12 +25,12 @@ impl Origin {
     #[must_use]
     pub fn of_process() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let unnamed = || format!("uid {}", rustix::process::getuid().as_raw());
         let who = Who {
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(unnamed),
+            user: account().to_owned(),
+            actor: variable("MCP_ACTOR").and_then(|name| label(&name)),
             uid: Some(rustix::process::getuid().as_raw()),
             machine: machine(),
-            sudo_user: variable("SUDO_USER"),
+            sudo_user: variable("SUDO_USER").and_then(|name| label(&name)),
             // ssh(1), ENVIRONMENT: it begins with the client's address, as the older SSH_CLIENT does. Anybody may set either, so only an
             // address is taken.
             from: variable("SSH_CONNECTION")
@@ -95,6 +95,26 @@ pub fn life(who: &Who, process: Process) -> Life {
     }
 }
 
+/// Longest name of a person, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// The name of the process's real user in the passwd database, else `uid1000`. Looked up once: the database may be on the network.
+pub(super) fn account() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let uid = nix::unistd::getuid();
+        let entry = nix::unistd::User::from_uid(uid).ok().flatten();
+        entry.and_then(|user| label(&user.name)).unwrap_or_else(|| format!("uid{uid}"))
+    })
+}
+
+/// `text` as the name of a person on one line; `None` when nothing is left of it.
+fn label(text: &str) -> Option<String> {
+    let name: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -110,6 +130,34 @@ fn started(pid: u32) -> Option<u64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[test]
+    fn the_acting_person_is_mcp_actor_else_sudos_user_else_the_passwd_entry() {
+        let who = |actor: Option<&str>, sudo: Option<&str>| Who {
+            user: "root".into(),
+            actor: actor.map(str::to_owned),
+            sudo_user: sudo.map(str::to_owned),
+            machine: "laptop".into(),
+            ..Who::default()
+        };
+        for (actor, sudo, label) in [
+            (Some("ci-bot"), Some("ana"), "ci-bot@laptop"),
+            (None, Some("ana"), "ana@laptop"),
+            (None, None, "root@laptop"),
+        ] {
+            assert_eq!(who(actor, sudo).to_string(), label);
+        }
+        let id = std::process::Command::new("id").args(["-un"]).output().unwrap();
+        assert_eq!(account(), String::from_utf8(id.stdout).unwrap().trim());
+    }
+
+    #[test]
+    fn a_persons_name_is_one_short_line() {
+        assert_eq!(label(" Ana Li \n").as_deref(), Some("Ana Li"));
+        assert_eq!(label("a\u{1b}[2J\nrun=1").as_deref(), Some("a[2Jrun=1"));
+        assert_eq!(label(" \t"), None);
+        assert_eq!(label(&"x".repeat(500)).map(|name| name.len()), Some(LONGEST_NAME));
+    }
 
     #[test]
     fn a_process_is_told_from_one_that_got_its_number_later() {
