@@ -56,7 +56,7 @@ pub struct Global {
     /// Most hosts worked on at once [default: the number of hosts, at most 100]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub forks: Option<u16>,
-    /// Deadline of everything that waits on a host (30, 30s, 2m)
+    /// Deadline of everything that waits on a host (30, 30s, 2m); 0: no limit
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
     /// How often connecting is tried again after a reset, a refusal or silence; a refused login never is [default: 2]
@@ -123,7 +123,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "ms" => 0.001,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("{unit:?} is not a unit of time; use ms, s, m or h")),
+        "d" => 86_400.0,
+        _ => return Err(format!("{unit:?} is not a unit of time; use ms, s, m, h or d")),
     };
     let seconds: f64 = number.parse().map_err(|_| format!("{text:?} is not a time such as 30, 30s or 2m"))?;
     Duration::try_from_secs_f64(seconds * factor)
@@ -221,11 +222,19 @@ mod tests {
 
     #[test]
     fn times_take_the_usual_units() {
-        let pairs = [("30", 30_000), ("1.5s", 1_500), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("0", 0)];
+        let pairs = [
+            ("30", 30_000),
+            ("1.5s", 1_500),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("0", 0),
+            ("2d", 172_800_000),
+        ];
         for (text, milliseconds) in pairs {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "-1", "1d", "1e99", "999h", "1..2"] {
+        for text in ["", "s", "-1", "8d", "1w", "1e99", "999h", "1..2"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod mount;
 pub mod not_up;
 pub mod port;
+pub mod pull_string;
 pub mod registered;
 pub mod run_string;
 pub mod shell;

@@ -9,6 +9,7 @@ pub(crate) mod fuzzing;
 mod glob;
 mod host;
 mod name;
+mod rollout;
 pub mod secrets;
 mod server;
 mod status;
@@ -19,6 +20,7 @@ pub use host::{
     AddressFamily, AgentChoice, Algorithms, Audit, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
 };
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
+pub use rollout::{Amount, Rollout, Serial, Settings};
 pub use server::Server;
 pub use status::{Health, ServerStatus, Status};
 pub use words::plural;

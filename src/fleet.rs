@@ -12,7 +12,9 @@ mod workers;
 use std::time::Duration;
 
 pub use roll::{Halt, Rolled};
-pub use rolling::{Amount, Rolling, Serial, Spread};
+pub use rolling::{Rolling, Spread};
+
+pub use crate::domain::{Amount, Serial};
 pub use session::Session;
 
 pub use crate::transport::Phase;
@@ -27,6 +29,9 @@ pub const DEFAULT_FORKS: usize = 100;
 
 /// How often a connect is tried again unless the user says otherwise.
 pub const DEFAULT_RETRIES: u32 = 2;
+
+/// Deadline of what has none (`--timeout 0`): a time that can still be added to a clock.
+pub const NO_LIMIT: Duration = Duration::from_secs(365 * 86_400);
 
 /// What happens while a run goes on.
 #[derive(Debug)]
@@ -92,7 +97,7 @@ pub struct Fleet<'a> {
     pub forks: usize,
     /// How often a connect is tried again after a failure that may pass.
     pub retries: u32,
-    /// Deadline of one exec, over what the host and the operation say.
+    /// Deadline of one exec, over those of the host and of the operation; zero for no limit.
     pub timeout: Option<Duration>,
 }
 

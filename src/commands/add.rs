@@ -1,5 +1,7 @@
 //! `mcp add`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::{
@@ -8,7 +10,8 @@ use super::{
     start,
 };
 use crate::{
-    domain::{Server, ServerName},
+    cli::parse_duration,
+    domain::{Amount, Rollout, Serial, Server, ServerName, Settings},
     error::{CommandError, Exit},
     fleet::Rolling,
     operations::{
@@ -68,6 +71,35 @@ pub(super) struct FieldArgs {
     /// The string that samples its usage [default: docker stats --no-stream]
     #[arg(long, value_name = "STRING")]
     pub(super) stats: Option<String>,
+    /// The string that pulls its image, such as 'docker login … && docker pull …' [default: docker pull]
+    #[arg(long, value_name = "STRING")]
+    pub(super) pull: Option<String>,
+    /// Hosts per batch of start and restart, as --serial takes them; used unless --serial is given
+    #[arg(long, value_name = "SPEC")]
+    pub(super) rollout_serial: Option<Serial>,
+    /// Failed hosts that end such a run, as --max-fail takes them
+    #[arg(long, value_name = "N|P%")]
+    pub(super) rollout_max_fail: Option<Amount>,
+    /// Pause between two batches of such a run
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) rollout_wait: Option<Duration>,
+    /// How long the previous container is kept after a replacement [default: 0, not at all]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) keep_previous: Option<Duration>,
+}
+
+impl FieldArgs {
+    /// The settings among them.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            rollout: Rollout {
+                serial: self.rollout_serial.clone(),
+                max_fail: self.rollout_max_fail,
+                wait: self.rollout_wait,
+            },
+            keep_previous: self.keep_previous,
+        }
+    }
 }
 
 pub(super) fn server_name(text: &str) -> Result<ServerName, CommandError> {
@@ -85,6 +117,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         })?;
         host.push(only.name.to_string());
     }
+    let own = args.fields.settings();
     let completed = register::complete(Server {
         port: args.fields.port,
         description: args.fields.description,
@@ -93,6 +126,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         stop: args.fields.stop,
         logs: args.fields.logs,
         stats: args.fields.stats,
+        pull: args.fields.pull,
+        own,
         ..Server::new(name.clone(), args.command, host)
     })?;
     if app.global.dry_run {

@@ -5,6 +5,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use zeroize::Zeroizing;
@@ -19,7 +20,7 @@ use crate::{
     },
     domain::{HostName, Server},
     error::CommandError,
-    fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener},
+    fleet::{DEFAULT_FORKS, DEFAULT_RETRIES, Fleet, Listener, NO_LIMIT},
     operations::{Context, registered},
     render::{Ui, ask_secret, suspended},
     transport::{
@@ -62,7 +63,10 @@ impl App {
         if names.is_empty() {
             return Ok(workspace);
         }
-        let timeout = self.global.timeout.unwrap_or(EXECUTABLE_TIMEOUT);
+        let timeout = match self.global.timeout {
+            Some(Duration::ZERO) => NO_LIMIT,
+            timeout => timeout.unwrap_or(EXECUTABLE_TIMEOUT),
+        };
         Ok(workspace.with_sources(Sources::new(names, environment.cwd, timeout)))
     }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::inventory::Inventory,
     config::store::Workspace,
-    domain::Server,
+    domain::{Rollout, Server, Settings},
     error::{CommandError, Exit},
     operations::{
         register::{self, EditFailure},
@@ -62,6 +62,12 @@ enum Key {
     Stop,
     Logs,
     Stats,
+    Pull,
+    Rollout,
+    RolloutSerial,
+    RolloutMaxFail,
+    RolloutWait,
+    KeepPrevious,
 }
 
 impl Key {
@@ -73,6 +79,12 @@ impl Key {
             Self::Stop => server.stop = None,
             Self::Logs => server.logs = None,
             Self::Stats => server.stats = None,
+            Self::Pull => server.pull = None,
+            Self::Rollout => server.own.rollout = Rollout::default(),
+            Self::RolloutSerial => server.own.rollout.serial = None,
+            Self::RolloutMaxFail => server.own.rollout.max_fail = None,
+            Self::RolloutWait => server.own.rollout.wait = None,
+            Self::KeepPrevious => server.own.keep_previous = None,
         }
     }
 }
@@ -89,7 +101,8 @@ impl EditArgs {
             || !f.tags.is_empty()
             || f.port.is_some()
             || f.priority.is_some()
-            || [&f.description, &f.stop, &f.logs, &f.stats].iter().any(|text| text.is_some())
+            || f.settings() != Settings::default()
+            || [&f.description, &f.stop, &f.logs, &f.stats, &f.pull].iter().any(|text| text.is_some())
     }
 }
 
@@ -117,6 +130,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     if !args.host.is_empty() {
         server.host = args.host;
     }
+    server.own = fields.settings().over(&server.own);
     server.port = fields.port.or(server.port);
     if args.no_tags {
         server.tags.clear();
@@ -131,6 +145,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     server.stop = fields.stop.or(server.stop);
     server.logs = fields.logs.or(server.logs);
     server.stats = fields.stats.or(server.stats);
+    server.pull = fields.pull.or(server.pull);
     server.enabled = if args.disable { false } else { args.enable || server.enabled };
 
     if !says_something {

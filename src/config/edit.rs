@@ -8,17 +8,19 @@
 mod tests;
 mod verify;
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use yaml_edit::{Document, Mapping, ScalarValue, Sequence};
 
 use super::{
     error::{ConfigErrors, closest},
-    range, store,
-    walk::boolean,
+    range,
+    registry::settings,
+    store,
+    walk::{boolean, duration},
     yaml::{self, Node, Value as Tree},
 };
-use crate::domain::{Server, ServerName};
+use crate::domain::{Amount, Rollout, Serial, Server, ServerName};
 
 /// A value to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,12 @@ pub enum Value {
     List(Vec<String>),
     /// Strings by name (`env`).
     Map(Vec<(String, String)>),
+    /// A time, in whole milliseconds.
+    Time(Duration),
+    /// Sizes of batches.
+    Serial(Serial),
+    /// Keys with values of their own (`rollout`).
+    Keys(Vec<(&'static str, Value)>),
 }
 
 /// Why a file was not changed.
@@ -188,7 +196,22 @@ fn fields(server: &Server) -> Vec<(&'static str, Option<Value>, bool)> {
         ("stop", text(&server.stop), false),
         ("logs", text(&server.logs), false),
         ("stats", text(&server.stats), false),
+        ("pull", text(&server.pull), false),
+        ("rollout", rollout(&server.own.rollout), false),
+        ("keep_previous", server.own.keep_previous.map(Value::Time), false),
     ]
+}
+
+fn rollout(rollout: &Rollout) -> Option<Value> {
+    let keys: Vec<(&str, Value)> = [
+        ("serial", rollout.serial.clone().map(Value::Serial)),
+        ("max_fail", rollout.max_fail.map(|amount| Value::Serial(Serial::new(vec![amount])))),
+        ("wait", rollout.wait.map(Value::Time)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
+    .collect();
+    (!keys.is_empty()).then_some(Value::Keys(keys))
 }
 
 fn find<'a>(kind: Kind, root: &'a Node, name: &str) -> Result<&'a Node, EditError> {
@@ -294,6 +317,29 @@ fn put(mapping: &Mapping, key: &str, value: &Value) {
             }
             mapping.set(key, &map);
         }
+        Value::Time(time) => mapping.set(key, ScalarValue::plain(time_text(*time))),
+        Value::Serial(serial) => match serial.sizes() {
+            [Amount::Hosts(count)] => mapping.set(key, i64::try_from(*count).unwrap_or(i64::MAX)),
+            [_] => mapping.set(key, ScalarValue::plain(serial.to_string())),
+            _ => mapping.set(key, ScalarValue::single_quoted(serial.to_string())),
+        },
+        Value::Keys(values) => {
+            let map = Mapping::new();
+            values.iter().for_each(|(name, value)| put(&map, name, value));
+            mapping.set(key, &map);
+        }
+    }
+}
+
+/// A time with the largest unit that divides it, down to milliseconds.
+fn time_text(time: Duration) -> String {
+    let (seconds, milliseconds) = (time.as_secs(), time.as_millis());
+    match () {
+        () if milliseconds % 1000 != 0 => format!("{milliseconds}ms"),
+        () if seconds == 0 => "0".to_owned(),
+        () if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        () if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        () => format!("{seconds}s"),
     }
 }
 
@@ -325,6 +371,14 @@ fn same(node: &Node, value: &Value) -> bool {
         (Value::Map(wanted), Tree::Mapping { entries, .. }) => {
             wanted.len() == entries.len()
                 && wanted.iter().all(|(name, value)| node.entry(name).is_some_and(|entry| text(&entry.value, value)))
+        }
+        (Value::Time(wanted), Tree::Scalar(scalar)) => {
+            duration(&scalar.text).is_some_and(|time| time.as_millis() == wanted.as_millis())
+        }
+        (Value::Serial(wanted), _) => settings::serial_of(node).as_ref() == Some(wanted),
+        (Value::Keys(wanted), Tree::Mapping { entries, .. }) => {
+            entries.iter().filter(|entry| !entry.value.is_null()).count() == wanted.len()
+                && wanted.iter().all(|(name, value)| node.entry(name).is_some_and(|entry| same(&entry.value, value)))
         }
         _ => false,
     }

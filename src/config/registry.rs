@@ -3,10 +3,14 @@
 //! Boundary: text in, servers out. What a `docker run` string may say is `docker`'s; its verdict comes in through a check.
 //! Reference of the keys: `docs/files.md`. Next: `edit` changes the text and keeps its formatting.
 
+pub(super) mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     error::ConfigErrors,
@@ -15,11 +19,24 @@ use super::{
     walk::{At, Fields, Walk},
     yaml::{self, Value},
 };
-use crate::domain::{Docker, HostName, Instance, Server, ServerName};
+use crate::domain::{Docker, HostName, Instance, Server, ServerName, Settings};
 
 /// Keys of one server.
-const KEYS: [&str; 10] =
-    ["command", "host", "port", "description", "tags", "priority", "enabled", "stop", "logs", "stats"];
+const KEYS: [&str; 13] = [
+    "command",
+    "host",
+    "port",
+    "description",
+    "tags",
+    "priority",
+    "enabled",
+    "stop",
+    "logs",
+    "stats",
+    "pull",
+    "rollout",
+    "keep_previous",
+];
 
 /// Judges one server's strings: the keys that are wrong, each with the reason.
 pub type Check<'a> = &'a dyn Fn(&Server) -> Vec<(&'static str, String)>;
@@ -92,18 +109,30 @@ fn load(text: &str, label: &str, inventory: Option<&Inventory>, check: Check<'_>
     let mut walk = Walk::new(label);
     let mut placing = Placing { inventory, fit: HashSet::new() };
     let mut servers = Vec::new();
-    if let Some(fields) = walk.document(root, &["version", "servers"])
-        && let Some(entries) = fields.get("servers").and_then(|at| walk.mapping(&at))
-    {
-        for (name, at) in entries.iter() {
-            servers.extend(server(&mut walk, name, &at, &mut placing, check));
+    if let Some(fields) = walk.document(root, &["version", "defaults", "servers"]) {
+        let defaults = fields.get("defaults").and_then(|at| walk.mapping(&at)).map(|fields| {
+            walk.known(&fields, &settings::KEYS);
+            settings::read(&mut walk, &fields)
+        });
+        let defaults = Arc::new(defaults.unwrap_or_default());
+        if let Some(entries) = fields.get("servers").and_then(|at| walk.mapping(&at)) {
+            for (name, at) in entries.iter() {
+                servers.extend(server(&mut walk, name, &at, &defaults, &mut placing, check));
+            }
         }
     }
     let index = servers.iter().enumerate().map(|(at, server): (usize, &Server)| (server.name.clone(), at)).collect();
     walk.finish(Registry { servers, index })
 }
 
-fn server(walk: &mut Walk<'_>, name: String, at: &At, placing: &mut Placing<'_>, check: Check<'_>) -> Option<Server> {
+fn server(
+    walk: &mut Walk<'_>,
+    name: String,
+    at: &At,
+    defaults: &Arc<Settings>,
+    placing: &mut Placing<'_>,
+    check: Check<'_>,
+) -> Option<Server> {
     let name = match ServerName::new(name) {
         Ok(name) => Some(name),
         Err(error) => {
@@ -130,6 +159,8 @@ fn server(walk: &mut Walk<'_>, name: String, at: &At, placing: &mut Placing<'_>,
     let stop = fields.get("stop").and_then(|at| string_only(walk, &at, "a `docker stop …` string"));
     let logs = fields.get("logs").and_then(|at| string_only(walk, &at, "a `docker logs …` string"));
     let stats = fields.get("stats").and_then(|at| string_only(walk, &at, "a `docker stats …` string"));
+    let pull = fields.get("pull").and_then(|at| string_only(walk, &at, "a `docker pull …` string"));
+    let own = settings::read(walk, &fields);
     let server = Server {
         name: name?,
         command: command?,
@@ -142,6 +173,9 @@ fn server(walk: &mut Walk<'_>, name: String, at: &At, placing: &mut Placing<'_>,
         stop,
         logs,
         stats,
+        pull,
+        own,
+        defaults: Arc::clone(defaults),
     };
     for (key, message) in check(&server) {
         walk.error(&fields.get(key).unwrap_or_else(|| at.clone()), message);

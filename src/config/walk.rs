@@ -180,24 +180,33 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// Whole seconds, or a number with `ms`, `s`, `m` or `h`.
+    /// Whole seconds, or a number with `ms`, `s`, `m`, `h` or `d`.
     pub(crate) fn duration(&mut self, at: &At) -> Option<Duration> {
-        self.time(at, |time| !time.is_zero())
+        self.time(at, LONGEST, |time| !time.is_zero())
     }
 
     /// A duration, or `0` for none of it.
     pub(crate) fn duration_or_zero(&mut self, at: &At) -> Option<Duration> {
-        self.time(at, |_| true)
+        self.time(at, LONGEST, |_| true)
     }
 
-    fn time(&mut self, at: &At, is_allowed: impl Fn(Duration) -> bool) -> Option<Duration> {
+    /// A duration, or `0` for none of it, of no more than `longest`.
+    pub(crate) fn duration_up_to(&mut self, at: &At, longest: Duration) -> Option<Duration> {
+        self.time(at, longest, |_| true)
+    }
+
+    fn time(&mut self, at: &At, longest: Duration, is_allowed: impl Fn(Duration) -> bool) -> Option<Duration> {
         let parsed = match &at.node.value {
-            Value::Scalar(scalar) => duration(&scalar.text).filter(|time| is_allowed(*time)),
+            Value::Scalar(scalar) => duration(&scalar.text).filter(|time| *time <= longest && is_allowed(*time)),
             _ => None,
         };
         if parsed.is_none() {
+            let most = match longest.as_secs() / 86_400 {
+                1 => "one day".to_owned(),
+                days => format!("{days} days"),
+            };
             let message = format!(
-                "expected seconds, or a time such as 500ms, 30s or 2m, up to one day, found {}",
+                "expected seconds, or a time such as 500ms, 30s or 2m, up to {most}, found {}",
                 found(&at.node)
             );
             self.error(at, message);
@@ -278,7 +287,8 @@ fn decimal(text: &str) -> bool {
     digits == "0" || (!digits.starts_with('0') && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// Whole seconds, or a number with `ms`, `s`, `m`, `h` or `d`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = if decimal(digits) { digits.parse().ok()? } else { return None };
     let time = match text.get(digits.len()..)? {
@@ -286,9 +296,10 @@ fn duration(text: &str) -> Option<Duration> {
         "" | "s" => Duration::from_secs(number),
         "m" => Duration::from_secs(number.checked_mul(60)?),
         "h" => Duration::from_secs(number.checked_mul(3600)?),
+        "d" => Duration::from_secs(number.checked_mul(86_400)?),
         _ => return None,
     };
-    (time <= LONGEST).then_some(time)
+    Some(time)
 }
 
 /// What a node is, for "found …". Not for values that may be secret.

@@ -153,6 +153,12 @@ pub fn force_remove(name: &str) -> DockerCommand {
     DockerCommand::new(["rm", "-f", name])
 }
 
+/// Pulls `image`.
+#[must_use]
+pub fn pull(image: &str) -> DockerCommand {
+    DockerCommand::new(["pull"]).with([image])
+}
+
 /// One sample of the usage of `names`, as JSON lines; read by [`super::stats::parse`]. Takes docker about 2 s. If one of them does
 /// not exist there is no answer at all, only an error: ask for those that run.
 #[must_use]

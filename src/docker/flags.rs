@@ -4,7 +4,7 @@
 
 mod table;
 
-pub use table::{GLOBAL, KILL, LOGS, REMOVE, RUN, STATS, STOP};
+pub use table::{GLOBAL, KILL, LOGS, PULL, REMOVE, RUN, STATS, STOP};
 
 use super::shell::Word;
 
@@ -266,6 +266,7 @@ mod tests {
                 ("rm", REMOVE, 3),
                 ("logs", LOGS, 6),
                 ("stats", STATS, 4),
+                ("pull", PULL, 4),
             ] {
                 let flags = in_help(&fixture::read(&format!("{version}/help/{topic}.out")));
                 assert!(flags.len() >= at_least, "{version}/{topic}: only {} flags found", flags.len());
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn no_table_names_a_flag_or_a_letter_twice() {
-        for table in [RUN, GLOBAL, STOP, KILL, REMOVE, LOGS, STATS] {
+        for table in [RUN, GLOBAL, STOP, KILL, REMOVE, LOGS, STATS, PULL] {
             for (i, flag) in table.iter().enumerate() {
                 for other in &table[i + 1..] {
                     assert_ne!(flag.long, other.long);

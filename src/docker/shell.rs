@@ -5,6 +5,7 @@
 
 mod split;
 
+pub(super) use split::until_refused;
 pub use split::{SplitError, SplitErrorKind, Word, split};
 
 /// `text` as one word of a POSIX shell. A NUL cannot be part of a word (it ends every argument), so it becomes U+FFFD

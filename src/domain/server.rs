@@ -2,7 +2,9 @@
 //!
 //! Boundary: what is registered, unparsed; the grammar of a `docker run` string is `docker::run_string`'s.
 
-use super::ServerName;
+use std::{sync::Arc, time::Duration};
+
+use super::{Rollout, ServerName, Settings};
 
 /// One entry of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,12 @@ pub struct Server {
     pub logs: Option<String>,
     /// Registered `docker stats …` string; derived from the container's name when absent.
     pub stats: Option<String>,
+    /// Registered string that pulls the image; derived from the image's name when absent.
+    pub pull: Option<String>,
+    /// What its own entry says of the keys that `defaults:` may hold too.
+    pub own: Settings,
+    /// `defaults:` of its servers.yaml.
+    pub defaults: Arc<Settings>,
 }
 
 impl Server {
@@ -47,6 +55,21 @@ impl Server {
             stop: None,
             logs: None,
             stats: None,
+            pull: None,
+            own: Settings::default(),
+            defaults: Arc::default(),
         }
+    }
+
+    /// Its batches, failure limit and pause, `defaults:` included.
+    #[must_use]
+    pub fn rollout(&self) -> Rollout {
+        self.own.over(&self.defaults).rollout
+    }
+
+    /// How long its replaced container is kept, `defaults:` included; zero: it is removed at once.
+    #[must_use]
+    pub fn keep_previous(&self) -> Duration {
+        self.own.keep_previous.or(self.defaults.keep_previous).unwrap_or_default()
     }
 }

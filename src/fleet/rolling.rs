@@ -2,93 +2,9 @@
 //!
 //! Boundary: hosts are numbers here and servers are groups of them; waits for nothing. Next: `roll` carries batches out.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
-/// So many hosts, or so much of all hosts that were selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
-    /// A number of hosts; at least 1.
-    Hosts(usize),
-    /// Percent of the selected hosts, 1 to 100.
-    Percent(u8),
-}
-
-impl Amount {
-    /// How many of `all` hosts a batch of this size has: percent are rounded down, to no less than 1, as Ansible's `serial`
-    /// does ("Controlling playbook execution", "Setting the batch size with serial").
-    #[must_use]
-    pub fn of(self, all: usize) -> usize {
-        match self {
-            Self::Hosts(count) => count,
-            Self::Percent(percent) => (all.saturating_mul(usize::from(percent)) / 100).max(1),
-        }
-    }
-
-    /// Whether `failed` of `all` hosts are this many.
-    #[must_use]
-    pub fn is_reached(self, failed: usize, all: usize) -> bool {
-        match self {
-            Self::Hosts(count) => failed >= count,
-            Self::Percent(percent) => failed > 0 && failed * 100 >= all * usize::from(percent),
-        }
-    }
-}
-
-impl FromStr for Amount {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is neither a number of hosts from 1 on nor 1% to 100%");
-        // Only digits: `+1` and `１` are no numbers people mean.
-        let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-        match text.strip_suffix('%') {
-            Some(digits) => number(digits)
-                .and_then(|n: usize| u8::try_from(n).ok())
-                .filter(|n| (1..=100).contains(n))
-                .map(Self::Percent)
-                .ok_or_else(wrong),
-            None => number(text).filter(|n| *n > 0).map(Self::Hosts).ok_or_else(wrong),
-        }
-    }
-}
-
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hosts(count) => write!(f, "{count}"),
-            Self::Percent(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
-/// Sizes of the batches, in their order; the last one repeats.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Serial(Vec<Amount>);
-
-impl Serial {
-    /// The most hosts that batch `number` (from 0) of a run over `all` hosts may have.
-    #[must_use]
-    pub fn size(&self, number: usize, all: usize) -> usize {
-        self.0.get(number).or(self.0.last()).map_or(all, |amount| amount.of(all)).max(1)
-    }
-}
-
-impl FromStr for Serial {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.split(',').map(|part| part.trim().parse()).collect::<Result<Vec<_>, _>>().map(Self)
-    }
-}
-
-impl fmt::Display for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, amount) in self.0.iter().enumerate() {
-            write!(f, "{}{amount}", if index == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
+use crate::domain::{Amount, Serial};
 
 /// How a run goes over its hosts. The default is all of them at once, whatever fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -225,7 +141,7 @@ mod tests {
         fn every_host_is_in_one_batch_no_batch_is_too_large_and_no_server_is_whole_in_one(
             (all, servers) in fleets(), amounts in amounts()
         ) {
-            let serial = Serial(amounts);
+            let serial = Serial::new(amounts);
             let spread = Spread {
                 groups: (0..all)
                     .map(|host| (0..servers.len()).filter(|s| servers[*s].contains(&host)).collect())
@@ -247,7 +163,7 @@ mod tests {
 
         #[test]
         fn without_servers_in_the_way_the_order_is_kept_and_batches_are_full(all in 1_usize..60, amounts in amounts()) {
-            let serial = Serial(amounts);
+            let serial = Serial::new(amounts);
             let batches = Rolling { serial: Some(serial.clone()), ..Rolling::default() }.batches(all, &Spread::default());
             prop_assert_eq!(batches.concat(), (0..all).collect::<Vec<_>>());
             for (number, batch) in batches.iter().enumerate().take(batches.len() - 1) {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Event, Fleet, HostError};
+use super::{Event, Fleet, HostError, NO_LIMIT};
 use crate::{
     domain::Host,
     transport::{
@@ -162,15 +162,19 @@ impl<'a> Session<'a> {
         self.fleet.cancel.is_abandoned()
     }
 
-    /// The deadline of an exec that is allowed `default` by itself: the user's and the host's win over it.
+    /// The deadline of an exec that is allowed `default` by itself: the user's and the host's win over it; zero there is [`NO_LIMIT`].
     #[must_use]
     pub fn allowed(&self, default: Duration) -> Duration {
-        self.fleet.timeout.or(self.host.timeout).unwrap_or(default)
+        match self.fleet.timeout.or(self.host.timeout) {
+            Some(Duration::ZERO) => NO_LIMIT,
+            timeout => timeout.unwrap_or(default),
+        }
     }
 
     fn connect_allowed(&self) -> Duration {
         // A short --timeout is meant for everything that waits, so it bounds the connection as well.
-        self.fleet.timeout.map_or(self.host.connect_timeout, |t| t.min(self.host.connect_timeout))
+        let timeout = self.fleet.timeout.filter(|timeout| !timeout.is_zero());
+        timeout.map_or(self.host.connect_timeout, |t| t.min(self.host.connect_timeout))
     }
 
     fn remote(&mut self) -> Result<&mut dyn Remote, HostError> {

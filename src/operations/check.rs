@@ -71,9 +71,11 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
 /// Strings that hold a secret in clear: a warning each.
 fn in_clear(servers: &[Server], hosts: &[Host]) -> Vec<Finding> {
     let of_server = servers.iter().flat_map(|server| {
-        let Server { name, command, stop, logs, stats, .. } = server;
-        [("command", Some(command)), ("stop", stop.as_ref()), ("logs", logs.as_ref()), ("stats", stats.as_ref())]
+        let Server { name, command, stop, logs, stats, pull, .. } = server;
+        let others = [("stop", stop), ("logs", logs), ("stats", stats), ("pull", pull)];
+        [("command", Some(command))]
             .into_iter()
+            .chain(others.map(|(key, text)| (key, text.as_ref())))
             .filter_map(move |(key, text)| Some((format!("servers.yaml: servers.{name}.{key}"), text?.as_str())))
     });
     // Of a thousand hosts with the same words the first one stands for all.

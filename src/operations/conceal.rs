@@ -71,7 +71,7 @@ impl Quotes for ServerStatus {
 
 impl Quotes for Server {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
-        let others = [&mut self.stop, &mut self.logs, &mut self.stats].into_iter().flatten();
+        let others = [&mut self.stop, &mut self.logs, &mut self.stats, &mut self.pull].into_iter().flatten();
         said([&mut self.command].into_iter().chain(others), each);
     }
 }
@@ -84,7 +84,7 @@ impl Quotes for Completed {
 
 impl Quotes for GetReport {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
-        said([&mut self.command, &mut self.stop, &mut self.logs, &mut self.stats], each);
+        said([&mut self.command, &mut self.stop, &mut self.logs, &mut self.stats, &mut self.pull], each);
         said(&mut self.description, each);
         for drift in &mut self.drift {
             said([&mut drift.registered, &mut drift.running], each);

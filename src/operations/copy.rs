@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use self::{digest::Digest, text::shown};
 use super::{
     Context, Trouble,
-    exec::{endless, enter, report::ExecOutcome},
+    exec::{enter, report::ExecOutcome},
     host_run::{HostRun, Went},
 };
 use crate::{
@@ -141,7 +141,7 @@ pub fn copy(
     run: &HostRun<'_>,
 ) -> Result<(Vec<CopyReport>, Went), CommandError> {
     let work: Vec<(&Host, ())> = hosts.iter().map(|host| (*host, ())).collect();
-    let fleet = endless(&context.fleet);
+    let fleet = context.fleet;
     let failed = |report: &CopyReport| match report.outcome {
         CopyOutcome::Not(outcome) => outcome != ExecOutcome::NotAttempted,
         CopyOutcome::Copied | CopyOutcome::Unchanged => false,

@@ -26,15 +26,12 @@ use crate::{
     domain::Host,
     domain::secrets,
     error::CommandError,
-    fleet::{Fleet, Halt, HostError, Session},
+    fleet::{Halt, HostError, Session},
     transport::{Cancel, Collected, End, GRACE, Input, ShellScript},
 };
 
 /// Deadline of one host's command unless the user, or the host's entry, says otherwise.
 pub const ALLOWED: Duration = Duration::from_secs(300);
-
-/// What stands for no deadline: `--timeout 0`.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// What runs on each host.
 pub struct Request<'a> {
@@ -80,7 +77,7 @@ pub fn exec(
     run: &HostRun<'_>,
     mut take: impl FnMut(usize, ExecEvent) -> bool,
 ) -> Result<Went, CommandError> {
-    let fleet = endless(&context.fleet);
+    let fleet = context.fleet;
     // Few, because each may be 64 KiB: who does not read holds up the hosts.
     let (sender, receiver) = mpsc::sync_channel(64);
     let work: Vec<(&Host, Work<'_>)> = hosts
@@ -146,12 +143,6 @@ pub(super) fn enter(session: &mut Session<'_>, cancel: &Cancel, halt: &Halt) -> 
         return Err(HostError::NotAttempted);
     }
     halt.error().map_or(Ok(()), Err)
-}
-
-/// The fleet, with a deadline of zero taken for none.
-pub(super) fn endless<'a>(fleet: &Fleet<'a>) -> Fleet<'a> {
-    let timeout = fleet.timeout.map(|timeout| if timeout.is_zero() { FOREVER } else { timeout });
-    Fleet { timeout, ..*fleet }
 }
 
 /// One host, and where what comes from it goes.

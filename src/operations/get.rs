@@ -18,7 +18,7 @@ use crate::{
         drift::{Drift, drift},
         inspect::parse_images,
     },
-    domain::{HostName, Instance, ServerName, ServerStatus},
+    domain::{HostName, Instance, Rollout, ServerName, ServerStatus},
     error::CommandError,
     transport::script::{Script, Section, SectionId},
 };
@@ -42,6 +42,12 @@ pub struct GetReport {
     pub logs: String,
     /// The stats string, registered or derived.
     pub stats: String,
+    /// What pulls the image, registered or derived.
+    pub pull: String,
+    /// Batches of start and restart, `defaults:` included.
+    pub rollout: RolloutRow,
+    /// How long the previous container is kept after a replacement, in seconds.
+    pub keep_previous: f64,
     /// The port clients use.
     pub port: Option<u16>,
     /// Labels.
@@ -58,6 +64,27 @@ pub struct GetReport {
     pub log: Vec<String>,
     /// Why there is no answer.
     pub error: Option<Trouble>,
+}
+
+/// `rollout` as it takes effect.
+#[derive(Debug, Clone, Serialize)]
+pub struct RolloutRow {
+    /// Hosts per batch.
+    pub serial: Option<String>,
+    /// Failed hosts that end a run.
+    pub max_fail: Option<String>,
+    /// Pause between two batches, in seconds.
+    pub wait: Option<f64>,
+}
+
+impl From<Rollout> for RolloutRow {
+    fn from(rollout: Rollout) -> Self {
+        Self {
+            serial: rollout.serial.map(|serial| serial.to_string()),
+            max_fail: rollout.max_fail.map(|amount| amount.to_string()),
+            wait: rollout.wait.map(|wait| wait.as_secs_f64()),
+        }
+    }
 }
 
 /// One difference between what is registered and what runs.
@@ -166,6 +193,9 @@ fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {
         stop: on_host(&super::registered::stop(server, &r.container), r.target.host),
         logs: r.logs_command(),
         stats: on_host(&super::registered::stats(server, &r.container), r.target.host),
+        pull: r.pull_command(),
+        rollout: server.rollout().into(),
+        keep_previous: server.keep_previous().as_secs_f64(),
         port: port(r),
         tags: server.tags.clone(),
         priority: server.priority,

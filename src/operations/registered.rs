@@ -14,6 +14,7 @@ use crate::{
     config::{inventory::Inventory, registry::placed},
     docker::{
         command::{self, DockerCommand},
+        pull_string::PullString,
         registered,
         run_string::{RunString, with_program},
     },
@@ -94,6 +95,12 @@ impl<'a> Registered<'a> {
         on_host(&logs(self.target.server, &self.container), self.target.host)
     }
 
+    /// What pulls the image on this host: the registered pull string, or `docker pull IMAGE`.
+    #[must_use]
+    pub fn pull_command(&self) -> String {
+        pull(self.target.server, &self.run, self.target.host)
+    }
+
     /// Whether the stop string is the derived one.
     #[must_use]
     pub fn stops_by_default(&self) -> bool {
@@ -118,6 +125,17 @@ pub fn say(command: &DockerCommand, host: &Host) -> String {
     match &host.docker {
         Docker::Words(words) => command.to_shell_with(words),
         Docker::Absent => command.to_shell(),
+    }
+}
+
+/// What pulls the image of `server` on `host`: the registered pull string, or `docker pull IMAGE`.
+#[must_use]
+pub fn pull(server: &Server, run: &RunString, host: &Host) -> String {
+    let own = server.pull.as_ref().and_then(|text| PullString::parse(text).ok());
+    match (own, &host.docker) {
+        (Some(own), Docker::Words(words)) => own.with_program(words),
+        (Some(own), Docker::Absent) => own.text().to_owned(),
+        (None, _) => say(&command::pull(run.image()), host),
     }
 }
 
@@ -164,6 +182,9 @@ pub fn check(server: &Server) -> Vec<(&'static str, String)> {
         if let Some(Err(error)) = text.as_ref().map(|text| registered::check(kind, text)) {
             wrong.push((key, format!("{}; {}", whole(&error), error.hint())));
         }
+    }
+    if let Some(Err(error)) = server.pull.as_deref().map(PullString::parse) {
+        wrong.push(("pull", format!("{}; {}", whole(&error), error.hint())));
     }
     wrong
 }

@@ -35,8 +35,21 @@ impl Ui {
             line("description", description);
         }
         line("command", &report.command);
-        for (label, value) in [("stop", &report.stop), ("logs", &report.logs), ("stats", &report.stats)] {
+        let strings =
+            [("stop", &report.stop), ("logs", &report.logs), ("stats", &report.stats), ("pull", &report.pull)];
+        for (label, value) in strings {
             line(label, value);
+        }
+        let rollout = &report.rollout;
+        let mut parts: Vec<String> = vec![];
+        parts.extend(rollout.serial.as_ref().map(|serial| format!("serial {serial}")));
+        parts.extend(rollout.max_fail.as_ref().map(|amount| format!("max_fail {amount}")));
+        parts.extend(rollout.wait.map(|wait| format!("wait {wait}s")));
+        if !parts.is_empty() {
+            line("rollout", &parts.join(", "));
+        }
+        if report.keep_previous > 0.0 {
+            line("keeps", &format!("the previous container for {}s after a replacement", report.keep_previous));
         }
         if let Some(port) = report.port {
             line("port", &port.to_string());

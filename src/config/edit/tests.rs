@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::inventory::Inventory;
 use crate::config::registry::Registry;
+use crate::domain::{Rollout, Settings};
 
 fn server(name: &str) -> Server {
     Server::new(ServerName::new(name).unwrap(), "docker run -d --name new acme/new:1", vec!["edge-1".into()])
@@ -215,6 +216,36 @@ fn hosts_are_added_and_removed_and_ranges_are_left_whole() {
 }
 
 #[test]
+fn a_rollout_is_set_changed_and_taken_away_and_left_alone_when_it_is_written_otherwise() {
+    let text = "version: 1
+servers:
+  new:
+    command: x
+    host: h
+    rollout: {serial: [1, 25%], wait: 60}  # slowly
+    keep_previous: 120s
+  flow: {command: x, host: h}
+";
+    let with = |name_: &str, own: Settings| Server { own, ..Server::new(name(name_), "x", vec!["h".into()]) };
+    let rollout = Rollout { serial: "1,25%".parse().ok(), max_fail: None, wait: Some(Duration::from_secs(60)) };
+    let as_it_is = Settings { rollout: rollout.clone(), keep_previous: Some(Duration::from_secs(120)) };
+    assert_eq!(update_server(text, &name("new"), &with("new", as_it_is.clone())).unwrap(), text);
+    let other = Rollout { serial: "2".parse().ok(), max_fail: "10%".parse().ok(), wait: None };
+    for server in ["new", "flow"] {
+        let changed = Settings { rollout: other.clone(), keep_previous: Some(Duration::from_millis(1500)) };
+        let changed = update_server(text, &name(server), &with(server, changed)).unwrap();
+        let value: serde_yaml::Value = serde_yaml::from_str(&changed).unwrap();
+        let entry = &value["servers"][server];
+        assert_eq!(entry["rollout"]["serial"].as_u64(), Some(2), "{changed}");
+        assert_eq!(entry["rollout"]["max_fail"].as_str(), Some("10%"), "{changed}");
+        assert!(entry["rollout"]["wait"].is_null(), "{changed}");
+        assert_eq!(entry["keep_previous"].as_str(), Some("1500ms"), "{changed}");
+        let away = update_server(&changed, &name(server), &with(server, Settings::default())).unwrap();
+        assert!(!away.contains("10%") && !away.contains("1500ms"), "{away}");
+    }
+}
+
+#[test]
 fn strings_that_yaml_would_misread_are_quoted() {
     for text in [
         "no",
@@ -258,8 +289,9 @@ fn any_server() -> impl Strategy<Value = Server> {
         prop::option::of(text()),
         -5..5i32,
         any::<bool>(),
+        any::<u16>(),
     )
-        .prop_map(|(name, command, host, port, description, priority, enabled)| Server {
+        .prop_map(|(name, command, host, port, description, priority, enabled, keep)| Server {
             name: ServerName::new(name).unwrap(),
             command,
             host,
@@ -271,6 +303,9 @@ fn any_server() -> impl Strategy<Value = Server> {
             stop: None,
             logs: None,
             stats: None,
+            pull: None,
+            own: Settings { keep_previous: Some(Duration::from_millis(keep.into())), ..Settings::default() },
+            defaults: Default::default(),
         })
 }
 

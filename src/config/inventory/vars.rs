@@ -67,7 +67,7 @@ impl Vars {
             docker: fields.get("docker").and_then(|at| docker(walk, &at)),
             env: fields.get("env").map(|at| env(walk, &at)).unwrap_or_default(),
             connect_timeout: fields.get("connect_timeout").and_then(|at| walk.duration(&at)),
-            timeout: fields.get("timeout").and_then(|at| walk.duration(&at)),
+            timeout: fields.get("timeout").and_then(|at| walk.duration_or_zero(&at)),
             persist: fields.get("persist").and_then(|at| walk.duration_or_zero(&at)),
             audit: fields
                 .get("audit")

@@ -169,3 +169,12 @@ pub const STATS: &[Flag] = &[
     switch("no-stream", None),
     switch("no-trunc", None),
 ];
+
+/// Flags of `docker pull`.
+pub const PULL: &[Flag] = &[
+    switch("all-tags", Some('a')),
+    switch("disable-content-trust", None),
+    switch("help", None),
+    value("platform", None),
+    switch("quiet", Some('q')),
+];

@@ -79,9 +79,21 @@ impl SplitErrorKind {
 /// # Errors
 /// A [`SplitError`] at the first thing that is not a plain word.
 pub fn split(text: &str) -> Result<Vec<Word>, SplitError> {
+    let (words, refusal) = until_refused(text);
+    match refusal {
+        None => Ok(words),
+        Some((at, kind)) => Err(SplitError { kind, at, column: text[..at].chars().count() }),
+    }
+}
+
+/// The words of `text` up to the first thing that is not a plain word, and that thing with its place in bytes.
+pub(in crate::docker) fn until_refused(text: &str) -> (Vec<Word>, Option<(usize, SplitErrorKind)>) {
     let mut splitter = Splitter { text, at: 0, word: None, words: Vec::new() };
-    splitter.run().map_err(|(at, kind)| SplitError { kind, at, column: text[..at].chars().count() })?;
-    Ok(splitter.words)
+    let refusal = splitter.run().err();
+    if let Some((at, _)) = &refusal {
+        splitter.end_word(*at);
+    }
+    (splitter.words, refusal)
 }
 
 type Refusal = (usize, SplitErrorKind);
