@@ -15,8 +15,12 @@ use proptest::{
 
 use super::{TARGETS, Target};
 
-/// Mutated inputs per target.
-const CASES: u32 = 2000;
+/// Mutated inputs per target, where `MCP_FUZZ_CASES` does not set another number.
+const CASES: u32 = 200;
+
+fn cases() -> u32 {
+    std::env::var("MCP_FUZZ_CASES").map_or(CASES, |number| number.parse().unwrap())
+}
 
 /// Words that mean something to at least one reader.
 const WORDS: [&str; 48] = [
@@ -146,7 +150,7 @@ fn replay(name: &str) {
     }
     let all = corpus.iter().flat_map(|(_, input)| input.clone()).collect::<Vec<u8>>();
     let seeds: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let held = runner.run(&(select(seeds), vec(change(), 1..6)), |(seed, changes)| {
         target(&changed(seed, &changes, &all));
