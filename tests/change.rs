@@ -24,6 +24,8 @@ mod interrupt;
 mod journal;
 #[path = "change/leaks.rs"]
 mod leaks;
+#[path = "change/loops.rs"]
+mod loops;
 #[path = "change/operators.rs"]
 mod operators;
 #[path = "change/outage.rs"]

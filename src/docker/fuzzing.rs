@@ -30,8 +30,8 @@ pub(crate) fn inspect(data: &[u8]) {
             for container in &containers {
                 assert!(!container.id.is_empty() && container.id.is_ascii(), "{:?}", container.id);
                 for stopped in [false, true] {
-                    let _ = status_of(container, stopped, Timestamp::MIN);
-                    let _ = status_of(container, stopped, Timestamp::MAX);
+                    let _ = status_of(container, stopped, Some(Timestamp::MIN));
+                    let _ = status_of(container, stopped, Some(Timestamp::MAX));
                 }
                 let _ = drift(&registered, container, None);
                 let _ = drift(&registered, container, Some(&container.env_names));

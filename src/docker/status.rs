@@ -3,7 +3,7 @@
 //! | container | status | message |
 //! | --- | --- | --- |
 //! | `running` | running | none, or that docker's health check fails, or that a process was killed for memory |
-//! | `running`, restarted by its policy, up for less than 10 s | error | restarting in a loop |
+//! | `running`, restarted by its policy, up for less than [`settled_after`] | error | restarting in a loop |
 //! | `restarting` | error | restarting in a loop, with the last exit code |
 //! | `paused` | stopped | paused: it answers nobody; `docker unpause` resumes it |
 //! | `exited` with 0 | stopped | none |
@@ -25,9 +25,26 @@ use crate::domain::{Health, HostName, ServerName, ServerStatus, Status};
 
 use super::inspect::{Container, ContainerState};
 
-/// A container that its policy restarted and that has not been up for this long, in seconds, is in a loop. Docker itself takes
-/// 10 s up as the sign of a good start, after which it resets its restart delay (docker run reference, "restart policies").
-pub const SETTLED_AFTER: u64 = 10;
+/// A container that its policy restarted and that has been up for less than this, in seconds, is in a loop. The length of its earlier
+/// runs is not shown by docker, so this is above the periods that are seen in practice; docker's own 10 s, after which it resets its
+/// restart delay (docker run reference, "restart policies"), is below many of them.
+pub const SETTLED_AFTER: i64 = 30;
+
+/// The longest average run, in seconds, that counts as a loop: one crash a day is none.
+const LONGEST_PERIOD: i64 = 300;
+
+/// Restarts from which on their average says something.
+const RESTARTS_FOR_AN_AVERAGE: i64 = 3;
+
+/// The time of a look, by two clocks that need not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookTime {
+    /// By the clock of this machine: how old the answer is later on.
+    pub here: Timestamp,
+    /// By the host's clock in the same exec, which the container's own times are compared with. `None` when it is not known: then no
+    /// duration is computed at all.
+    pub host: Option<Timestamp>,
+}
 
 /// What a container's state means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,22 +59,52 @@ pub struct Judgement {
     pub exit_code: Option<i64>,
 }
 
-/// Judges `container` by the table above. `now` should be the host's clock, or the uptime carries the clocks' difference.
+/// Seconds that a container must have been up after a restart by its policy to count as settled: [`SETTLED_AFTER`], or twice the
+/// average run since it was made, where there were three restarts or more and that average is at most 5 min.
 #[must_use]
-pub fn status_of(container: &Container, stopped_by_mcp: bool, now: Timestamp) -> Judgement {
+pub fn settled_after(container: &Container) -> i64 {
+    let restarts = i64::try_from(container.restart_count).unwrap_or(i64::MAX);
+    let average = container.created_at.zip(container.started_at).map(|(made, started)| {
+        // It may have been started by hand since it was made, so this is the most that the average can be.
+        started.as_second().saturating_sub(made.as_second()) / restarts.max(1)
+    });
+    match average {
+        Some(average) if restarts >= RESTARTS_FOR_AN_AVERAGE && average <= LONGEST_PERIOD => {
+            SETTLED_AFTER.max(2 * average)
+        }
+        _ => SETTLED_AFTER,
+    }
+}
+
+/// Seconds since the start of `container` at `now`, by the host's clock; a start after `now` counts as now.
+fn seconds_up(container: &Container, now: Option<Timestamp>) -> Option<i64> {
+    let (started, now) = (container.started_at?, now?);
+    Some(now.as_second().saturating_sub(started.as_second()).max(0))
+}
+
+/// Whether `container` runs between two crashes: its policy restarted it and it has not been up for [`settled_after`] at `now`, by the
+/// host's clock.
+#[must_use]
+pub fn is_looping(container: &Container, now: Option<Timestamp>) -> bool {
+    container.state == ContainerState::Running
+        && container.restart_count > 0
+        && seconds_up(container, now).is_some_and(|up| up < settled_after(container))
+}
+
+/// Judges `container` by the table above. `now` is the host's clock.
+#[must_use]
+pub fn status_of(container: &Container, stopped_by_mcp: bool, now: Option<Timestamp>) -> Judgement {
     let code = container.exit_code;
-    let up = container.started_at.map(|start| u64::try_from(now.as_second() - start.as_second()).unwrap_or_default());
+    let up = seconds_up(container, now).map(i64::unsigned_abs);
     let judge = |status, message: Option<String>| Judgement { status, message, uptime: None, exit_code: None };
     let ended = |status, message| Judgement { exit_code: Some(code), ..judge(status, message) };
     match container.state {
         ContainerState::Running => {
-            let looping = container.restart_count > 0 && up.is_some_and(|up| up < SETTLED_AFTER);
-            let verdict = if looping {
+            let verdict = if is_looping(container, now) {
                 let times = times(container.restart_count);
-                judge(
-                    Status::Error,
-                    Some(format!("restarting in a loop: {times}, up for {} s", up.unwrap_or_default())),
-                )
+                let memory = if container.oom_killed { ", a process was killed: out of memory" } else { "" };
+                let text = format!("restarting in a loop: {times}, up for {} s{memory}", up.unwrap_or_default());
+                judge(Status::Error, Some(text))
             } else if container.oom_killed {
                 judge(Status::Running, Some("one of its processes was killed: out of memory".to_owned()))
             } else if container.health == Some(Health::Unhealthy) {
@@ -69,7 +116,8 @@ pub fn status_of(container: &Container, stopped_by_mcp: bool, now: Timestamp) ->
         }
         ContainerState::Restarting => {
             let times = times(container.restart_count);
-            ended(Status::Error, Some(format!("restarting in a loop: {times}, last exit code {code}{}", meaning(code))))
+            let meaning = if container.oom_killed { " (out of memory)" } else { meaning(code) };
+            ended(Status::Error, Some(format!("restarting in a loop: {times}, last exit code {code}{meaning}")))
         }
         ContainerState::Paused => judge(Status::Stopped, Some("paused; `docker unpause` resumes it".to_owned())),
         ContainerState::Exited if container.oom_killed => {
@@ -97,13 +145,13 @@ pub fn report(
     host: &HostName,
     container: Option<&Container>,
     stopped_by_mcp: bool,
-    now: Timestamp,
+    at: LookTime,
 ) -> ServerStatus {
-    let bare = |status| ServerStatus::bare(name.clone(), host.clone(), status, now);
+    let bare = |status| ServerStatus::bare(name.clone(), host.clone(), status, at.here);
     let Some(container) = container else {
         return ServerStatus { message: Some("no container".to_owned()), ..bare(Status::Stopped) };
     };
-    let Judgement { status, message, uptime, exit_code } = status_of(container, stopped_by_mcp, now);
+    let Judgement { status, message, uptime, exit_code } = status_of(container, stopped_by_mcp, at.host);
     ServerStatus {
         container_id: Some(container.id.clone()),
         uptime,
@@ -173,7 +221,7 @@ mod tests {
             ("no_such_program", false, Status::Error, Some("/nope")),
         ] {
             let container = container(case);
-            let found = status_of(&container, by_mcp, after(&container, 60));
+            let found = status_of(&container, by_mcp, Some(after(&container, 60)));
             assert_eq!(found.status, status, "{case}: {found:?}");
             match message {
                 None => assert_eq!(found.message, None, "{case}"),
@@ -186,28 +234,102 @@ mod tests {
     fn states_that_cannot_be_captured_follow_the_table() {
         let mut dead = container("exited_three");
         dead.state = ContainerState::Dead;
-        assert_eq!(status_of(&dead, true, Timestamp::UNIX_EPOCH).status, Status::Error);
+        assert_eq!(status_of(&dead, true, None).status, Status::Error);
         dead.state = ContainerState::Removing;
-        assert_eq!(status_of(&dead, false, Timestamp::UNIX_EPOCH).status, Status::Stopped);
+        assert_eq!(status_of(&dead, false, None).status, Status::Stopped);
     }
 
     #[test]
     fn a_restarted_container_is_in_error_until_it_settled() {
         let mut container = container("plain");
         container.restart_count = 2;
-        assert_eq!(status_of(&container, false, after(&container, 9)).status, Status::Error);
-        assert_eq!(status_of(&container, false, after(&container, 10)).status, Status::Running);
+        let at = |container: &Container, seconds| status_of(container, false, Some(after(container, seconds))).status;
+        assert_eq!(at(&container, 0), Status::Error);
+        assert_eq!(at(&container, 29), Status::Error);
+        assert_eq!(at(&container, 30), Status::Running);
         container.restart_count = 0;
-        assert_eq!(status_of(&container, false, after(&container, 1)).status, Status::Running);
+        assert_eq!(at(&container, 1), Status::Running);
+    }
+
+    #[test]
+    fn a_slow_loop_is_found_by_its_average_run_and_one_crash_a_day_is_none() {
+        let mut container = container("plain");
+        let started = container.started_at.unwrap_or_else(|| panic!("no start"));
+        // Restarts, seconds from its making to the present run, seconds that it must be up.
+        for (restarts, made_before, settled) in [
+            (1, 100, 30),
+            (2, 200, 30),
+            (3, 300, 200),
+            (3, 30, 30),
+            (60, 60, 30),
+            (4, 1200, 600),
+            (4, 1204, 30),
+            (3, 3 * 86400, 30),
+        ] {
+            container.restart_count = restarts;
+            container.created_at = Some(started - jiff::SignedDuration::from_secs(made_before));
+            assert_eq!(settled_after(&container), settled, "{restarts} in {made_before} s");
+            assert!(is_looping(&container, Some(after(&container, settled - 1))), "{restarts} in {made_before} s");
+            assert!(!is_looping(&container, Some(after(&container, settled))), "{restarts} in {made_before} s");
+        }
+        container.created_at = None;
+        assert_eq!(settled_after(&container), SETTLED_AFTER);
+    }
+
+    #[test]
+    fn a_loop_is_an_error_in_every_phase_of_every_period_and_a_stranger_s_clock_changes_nothing() {
+        let mut container = container("restart_loop");
+        let made = container.created_at.unwrap_or_else(|| panic!("no time"));
+        for period in [500_i64, 1000, 3000, 5000, 9900, 10_000, 12_000, 15_000, 20_000] {
+            for restarts in 1..6_i64 {
+                container.restart_count = restarts.unsigned_abs();
+                container.started_at = Some(made + jiff::SignedDuration::from_millis(restarts * (period + 100)));
+                for phase in (0..period).step_by(250) {
+                    let now = container.started_at.map(|at| at + jiff::SignedDuration::from_millis(phase));
+                    for (state, exit) in [(ContainerState::Running, 0), (ContainerState::Restarting, 3)] {
+                        (container.state, container.exit_code) = (state, exit);
+                        for hours in [-1, 0, 1] {
+                            let here = now.unwrap_or(made) + jiff::SignedDuration::from_hours(hours);
+                            let name = ServerName::new("a").unwrap_or_else(|e| panic!("{e}"));
+                            let host = HostName::new("h").unwrap_or_else(|e| panic!("{e}"));
+                            let found = report(&name, &host, Some(&container), false, LookTime { here, host: now });
+                            assert_eq!(found.status, Status::Error, "{period} ms, {restarts}, {phase}: {found:?}");
+                            let up = found.uptime.map_or(0, |up| up.abs_diff(phase.unsigned_abs() / 1000));
+                            assert!(up <= 1, "{phase}: {found:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_host_s_clock_no_duration_is_made_up() {
+        let mut container = container("plain");
+        container.restart_count = 2;
+        let found = status_of(&container, false, None);
+        assert_eq!((found.status, found.uptime), (Status::Running, None));
+    }
+
+    #[test]
+    fn a_loop_that_ends_for_want_of_memory_says_so() {
+        let mut container = container("restart_loop");
+        container.oom_killed = true;
+        let found = status_of(&container, false, None);
+        assert!(found.message.is_some_and(|m| m.contains("out of memory")));
+        container.state = ContainerState::Running;
+        let found = status_of(&container, false, Some(after(&container, 3)));
+        assert_eq!(found.status, Status::Error);
+        assert!(found.message.is_some_and(|m| m.contains("out of memory")));
     }
 
     #[test]
     fn uptime_is_counted_from_the_start_and_never_below_zero() {
         let plain = container("plain");
-        assert_eq!(status_of(&plain, false, after(&plain, 61)).uptime, Some(61));
-        assert_eq!(status_of(&plain, false, after(&plain, -5)).uptime, Some(0));
+        assert_eq!(status_of(&plain, false, Some(after(&plain, 61))).uptime, Some(61));
+        assert_eq!(status_of(&plain, false, Some(after(&plain, -5))).uptime, Some(0));
         let ended = container("exited_three");
-        assert_eq!(status_of(&ended, false, after(&ended, 61)).uptime, None);
+        assert_eq!(status_of(&ended, false, Some(after(&ended, 61))).uptime, None);
     }
 
     #[test]
@@ -215,13 +337,14 @@ mod tests {
         let (name, host) = (ServerName::new("plain"), HostName::new("edge-1"));
         let (name, host) = (name.unwrap_or_else(|e| panic!("{e}")), host.unwrap_or_else(|e| panic!("{e}")));
         let plain = container("plain");
-        let now = after(&plain, 5);
-        let record = report(&name, &host, Some(&plain), false, now);
+        let (host_time, now) = (after(&plain, 5), after(&plain, 3600));
+        let at = LookTime { here: now, host: Some(host_time) };
+        let record = report(&name, &host, Some(&plain), false, at);
         assert_eq!((record.status, record.uptime, record.exit_code), (Status::Running, Some(5), None));
         assert_eq!(record.container_id.as_ref(), Some(&plain.id));
         assert_eq!(record.image.as_deref(), Some("example/app:1.0"));
         assert_eq!(record.last_check, now);
-        let none = report(&name, &host, None, false, now);
+        let none = report(&name, &host, None, false, at);
         assert_eq!((none.status, none.message.as_deref()), (Status::Stopped, Some("no container")));
     }
 }

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 use self::{
     afterwards::Work,
     judge::{Answers, Row, judge, left_alone, without_answer},
@@ -156,7 +158,7 @@ impl Task<'_> {
             .iter()
             .map(|r| {
                 let record = context.state.instances.get(&r.target.instance());
-                match decide(verb, options, r, record, before.get(&r.container)) {
+                match decide(verb, options, r, record, before.get(&r.container), before.at().host) {
                     // Another run is changing it, so what was seen of it is of no use.
                     decision if decision.action().is_some() && held_before.held.contains_key(&r.container) => {
                         Decision::Leave(None)
@@ -193,7 +195,7 @@ impl Task<'_> {
             }
         }
         let seen = match (&after, plan.look) {
-            (Some(sections), Some(id)) => match observe::read(sections.get(id)) {
+            (Some(sections), Some(id)) => match observe::read(sections.get(id), Timestamp::now()) {
                 Ok(observation) => observation,
                 Err(trouble) => return alone(Outcome::Unknown, &trouble),
             },

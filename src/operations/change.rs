@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     Action, Verb,
     registered::{Registered, say},
@@ -18,6 +20,7 @@ use crate::{
         failure::{EngineFailureKind, classify},
         inspect::{Container, ContainerState},
         shell::quote,
+        status::is_looping,
     },
 };
 
@@ -84,7 +87,7 @@ pub fn ownership(registered: &Registered<'_>, record: Option<&Record>, container
     }
 }
 
-/// Decides what `registered` needs for `verb`.
+/// Decides what `registered` needs for `verb`. `now` is the host's clock at the look that found `container`.
 #[must_use]
 pub fn decide(
     verb: Verb,
@@ -92,6 +95,7 @@ pub fn decide(
     registered: &Registered<'_>,
     record: Option<&Record>,
     container: Option<&Container>,
+    now: Option<Timestamp>,
 ) -> Decision {
     let Some(container) = container else {
         return if verb == Verb::Stop { Decision::Leave(Some("no container".to_owned())) } else { Decision::Create };
@@ -106,7 +110,8 @@ pub fn decide(
     {
         return Decision::Refuse(foreign(registered, drifts));
     }
-    let settled = container.state == ContainerState::Running;
+    // Between two crashes it runs as well, and waits for the next one.
+    let settled = container.state == ContainerState::Running && !is_looping(container, now);
     let same = ownership == Ownership::Same && !options.recreate;
     match (verb, live, same) {
         (Verb::Start, true, _) if container.state == ContainerState::Paused && same => Decision::Unpause,

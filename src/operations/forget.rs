@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 use super::{
     Context, Trouble,
     aftermath::Attempt,
@@ -226,10 +228,10 @@ fn after_a_loss(
     let mut ask = |to_the_end| {
         let found = attempt
             .ask(session, Duration::ZERO, to_the_end, |script| {
-                script.run(&say(&command::inspect(registered.iter().map(|r| r.container.as_str())), host))
+                script.run(&observe::question(registered.iter().map(|r| r.container.as_str()), host))
             })
             .map_err(|error| Trouble::host(&error, host))?;
-        let seen = observe::read(found.sections.get(found.ids))?;
+        let seen = observe::read(found.sections.get(found.ids), Timestamp::now())?;
         Ok::<_, Trouble>((found, seen))
     };
     let remains = |seen: &Observation, r: &Registered<'_>| {

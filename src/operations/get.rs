@@ -2,6 +2,7 @@
 //!
 //! Boundary: one exec per host. Next: `docker::drift` for the comparison, `usage` for stats and GPUs.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -131,7 +132,7 @@ pub fn get(
         let images = say(&command::inspect_images(Vec::<&str>::new()), host);
         let images = script.run(&format!("[ -z \"$I\" ] || {images} $I"));
         let sections = session.exec("get", &script, LOOK_ALLOWED)?;
-        Ok(observe::read(sections.get(look)).map(|seen| {
+        Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
             let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
             let images = parse_images(&images);
             let mut pages: Vec<(GetReport, Record)> = registered
@@ -173,7 +174,7 @@ pub fn get(
             }
             Err(trouble) => answer.extend(registered.iter().map(|r| {
                 let instance = r.target.instance();
-                let mut page = page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble));
+                let mut page = page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble, Timestamp::now()));
                 page.error = Some(trouble.clone());
                 page
             })),

@@ -60,7 +60,7 @@ pub fn list(
         let look = observe::ask(&mut script, session, registered);
         let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
         let sections = session.exec("list", &script, LOOK_ALLOWED)?;
-        Ok(observe::read(sections.get(look)).map(|seen| {
+        Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
             let mut rows: Vec<(ServerStatus, Record)> =
                 registered.iter().map(|r| observe::status_of(context, r, &seen)).collect();
             if let Some(usage) = usage {
@@ -83,9 +83,10 @@ pub fn list(
                 }
             }
             Err(trouble) => {
+                let now = Timestamp::now();
                 for r in &registered {
                     let instance = r.target.instance();
-                    let status = observe::unanswered(&instance, context.state.instances.get(&instance), &trouble);
+                    let status = observe::unanswered(&instance, context.state.instances.get(&instance), &trouble, now);
                     answer.rows.push((status, port(r)));
                 }
                 answer.troubles.push((host.name.to_string(), trouble));

@@ -22,14 +22,14 @@ use crate::{
     docker::{
         command,
         inspect::{Container, parse, short_id},
-        status::report,
+        status::{LookTime, report},
     },
-    domain::{Instance, ServerStatus, Status},
+    domain::{Host, Instance, ServerStatus, Status},
     error::Exit,
     fleet::Session,
     transport::{
         lease::{self, Taken},
-        presence::HostClock,
+        presence::{HostClock, TELL_TIME, told_time},
         script::{Script, Section, SectionId},
     },
 };
@@ -38,10 +38,11 @@ use crate::{
 pub const LOOK_ALLOWED: Duration = Duration::from_secs(30);
 
 /// The containers of one host, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Observation {
     containers: BTreeMap<String, Container>,
     clock: Option<HostClock>,
+    at: LookTime,
 }
 
 impl Observation {
@@ -55,6 +56,18 @@ impl Observation {
     #[must_use]
     pub fn clock(&self) -> Option<&HostClock> {
         self.clock.as_ref()
+    }
+
+    /// When the host looked, by its clock and by this machine's.
+    #[must_use]
+    pub fn at(&self) -> LookTime {
+        self.at
+    }
+
+    /// The time for marks that are compared with times of the host's containers: its own, where it is known.
+    #[must_use]
+    pub fn host_time(&self) -> Timestamp {
+        self.at.host.unwrap_or(self.at.here)
     }
 }
 
@@ -75,17 +88,22 @@ pub(super) fn look(
     let clock = sections.get(clock).and_then(|section| HostClock::read(section, asked));
     let held = leases.and_then(|id| sections.get(id)).map(lease::listed).unwrap_or_default();
     let held = held.into_iter().map(|lease| (lease.container.clone(), lease)).collect();
-    Ok((Observation { clock, ..read(sections.get(id))? }, Taken { held, trouble: None }))
+    Ok((Observation { clock, ..read(sections.get(id), Timestamp::now())? }, Taken { held, trouble: None }))
+}
+
+/// The shell text of a look at `containers`: the host's clock on a line of its own, then docker's answer; read by [`read`].
+pub(super) fn question<S: AsRef<str>>(containers: impl IntoIterator<Item = S>, host: &Host) -> String {
+    format!("{TELL_TIME}; {}", say(&command::inspect(containers), host))
 }
 
 /// Adds the question that [`read`] reads the answer of.
 pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Registered<'_>]) -> SectionId {
     script.export(&session.host().env);
-    script.run(&say(&command::inspect(registered.iter().map(|r| r.container.as_str())), session.host()))
+    script.run(&question(registered.iter().map(|r| r.container.as_str()), session.host()))
 }
 
-/// Reads the answer to [`command::inspect`]. A container that is not there is no failure.
-pub(super) fn read(section: Option<&Section>) -> Result<Observation, Trouble> {
+/// Reads the answer to [`question`], which came at `here` by this machine's clock. A container that is not there is no failure.
+pub(super) fn read(section: Option<&Section>, here: Timestamp) -> Result<Observation, Trouble> {
     let Some(section) = section else {
         return Err(Trouble::failed("docker's answer is missing", None));
     };
@@ -100,11 +118,13 @@ pub(super) fn read(section: Option<&Section>) -> Result<Observation, Trouble> {
     {
         return Err(trouble);
     }
-    let containers = parse(&section.stdout_text()).map_err(|e| {
+    let stdout = section.stdout_text();
+    let at = LookTime { here, host: told_time(&stdout) };
+    let containers = parse(&stdout).map_err(|e| {
         let reason = format!("{e}: {}", e.source);
         Trouble::failed(reason, Some("see what it says with `mcp hosts check`".to_owned()))
     })?;
-    Ok(Observation { containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(), clock: None })
+    Ok(Observation { containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(), clock: None, at })
 }
 
 /// Whether the last end of `container` was `mcp`'s doing.
@@ -135,11 +155,10 @@ pub fn port(r: &Registered<'_>) -> Option<u16> {
 /// The status of one instance as seen, and what to remember of it.
 pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (ServerStatus, Record) {
     let instance = r.target.instance();
-    let now = Timestamp::now();
     let previous = context.state.instances.get(&instance);
     let container = seen.get(&r.container);
     let by_mcp = container.is_some_and(|c| stopped_by_mcp(previous, c));
-    let mut status = report(&instance.server, &instance.host, container, by_mcp, now);
+    let mut status = report(&instance.server, &instance.host, container, by_mcp, seen.at);
     let known = previous.and_then(|p| p.container_id.as_deref());
     let elsewhere = match (known, container) {
         // A container that removes itself is gone when it ends.
@@ -165,10 +184,14 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
     (status, record)
 }
 
-/// The record of an instance whose host gave no answer: unknown, with the cause and what was last known.
+/// The record of an instance whose host gave no answer by `now` (this machine's clock): unknown, with the cause and what was last known.
 #[must_use]
-pub fn unanswered(instance: &Instance, record: Option<&Record>, trouble: &Trouble) -> ServerStatus {
-    let now = Timestamp::now();
+pub fn unanswered(
+    instance: &Instance,
+    record: Option<&Record>,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> ServerStatus {
     let mut status = match record {
         Some(record) => record.status.clone(),
         None => ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Unknown, now),
@@ -192,9 +215,11 @@ pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Reco
     if records.is_empty() {
         return vec![];
     }
+    let now = Timestamp::now();
     let put = |state: &mut State, instance: Instance, mut record: Record| {
         if let Some(fresh) = state.instances.get(&instance) {
-            if fresh.status.last_check > record.status.last_check {
+            // What is from the future was written while a clock was wrong, and would win until that future comes.
+            if fresh.status.last_check > record.status.last_check && fresh.status.last_check <= now {
                 return;
             }
             if fresh.container_id == record.container_id {

@@ -10,6 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::script::{Script, Section, SectionId};
 
 /// Sets `mcp_t` to the host's seconds: since its start where that is told (proc(5), `/proc/uptime`), which no administrator and no
@@ -19,6 +21,19 @@ pub(super) const CLOCK: &str =
 
 /// Sets `mcp_b` to a word that changes at each start of the host (random(4), `boot_id`), `-` where there is none.
 pub(super) const BOOT: &str = "{ read -r mcp_b </proc/sys/kernel/random/boot_id; } 2>/dev/null || mcp_b=-";
+
+/// Prints the host's seconds since the epoch on a line, for [`told_time`].
+pub const TELL_TIME: &str = "date +%s 2>/dev/null";
+
+/// The time that [`TELL_TIME`] printed on the first line of `text`; `None` when the host told none.
+#[must_use]
+pub fn told_time(text: &str) -> Option<Timestamp> {
+    let line = text.lines().next()?.trim();
+    if line.is_empty() || !line.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Timestamp::from_second(line.parse().ok()?).ok()
+}
 
 /// The host's clock, as read while it was asked something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +218,18 @@ mod tests {
         assert!(presence(Script::new().word(), Duration::from_secs(60), Some(by)).is_past(by));
         let far = clock().after(Duration::from_secs(1000));
         assert!(!presence(Script::new().word(), Duration::from_secs(1), Some(far)).is_past(far));
+    }
+
+    #[test]
+    fn the_time_that_a_host_tells_is_read_and_nothing_else() {
+        assert_eq!(told_time("1764326000\n{\"id\":").map(Timestamp::as_second), Some(1_764_326_000));
+        for text in ["", "\n1764326000", "{\"id\":\"1\"}", "-5", "99999999999999999999", "999999999999", "12 34", "x"] {
+            assert_eq!(told_time(text), None, "{text:?}");
+        }
+        let mut script = Script::new();
+        let id = script.run(TELL_TIME);
+        let told = told_time(&run(&script).get(id).unwrap().stdout_text()).unwrap();
+        assert!((Timestamp::now().as_second() - told.as_second()).abs() < 60);
     }
 
     #[test]

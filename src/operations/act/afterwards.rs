@@ -138,7 +138,7 @@ impl Work<'_> {
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
             is_first = false;
-            match observe::read(found.sections.get(found.ids.look)) {
+            match observe::read(found.sections.get(found.ids.look), Timestamp::now()) {
                 Ok(seen) => return Ok((found, seen)),
                 Err(_) if Instant::now() < until && !session.is_abandoned() => {}
                 Err(trouble) => return Err(trouble),
@@ -207,7 +207,7 @@ impl Work<'_> {
     ) -> Row {
         let (status, mut record) = observe::status_of(self.context, r, seen);
         if outcome == Outcome::Unknown && *decision == Decision::Stop {
-            record.stopped_by = Some(stop_under_way(self.context, seen.get(&r.container)));
+            record.stopped_by = Some(stop_under_way(self.context, seen, seen.get(&r.container)));
         }
         let instance = r.target.instance();
         let (name, host) = (instance.server, instance.host);
@@ -242,7 +242,7 @@ impl Work<'_> {
             && let Some(at) = container.finished_at
         {
             record.stopped_by = Some(StoppedBy { who: self.context.actor.clone(), at });
-            record.status = report(&row.name, &row.host, Some(container), true, record.status.last_check);
+            record.status = report(&row.name, &row.host, Some(container), true, seen.at());
             row.status = Some(record.status.clone());
         }
         (row, record)

@@ -8,7 +8,7 @@ use crate::{
     docker::{
         command,
         health::{self, LastCheck},
-        inspect::Container,
+        inspect::{Container, ContainerState},
     },
     domain::{Health, Host},
     operations::{
@@ -54,15 +54,22 @@ pub(super) fn read(section: Option<&Section>) -> Checks {
     section.map(|s| health::parse(&s.stdout_text())).unwrap_or_default()
 }
 
-/// Makes a failure of a row that went well, when the container is not healthy within `allowed`.
-pub(super) fn judge(row: &mut InstanceReport, container: Option<&Container>, checks: &Checks, allowed: Duration) {
+/// Makes a failure of a row that went well, when its container runs and docker calls it unhealthy, or when health was waited for and has
+/// not passed within `allowed`. What a container was before it was stopped is no failure of the stop.
+pub(super) fn judge(
+    row: &mut InstanceReport,
+    container: Option<&Container>,
+    checks: &Checks,
+    allowed: Option<Duration>,
+) {
     let (Outcome::Changed | Outcome::Unchanged, Some(container)) = (row.outcome, container) else { return };
-    let what = match container.health {
-        Some(Health::Unhealthy) => "docker's health check fails".to_owned(),
-        Some(Health::Starting) => {
+    let what = match (container.health, allowed) {
+        _ if container.state != ContainerState::Running => return,
+        (Some(Health::Unhealthy), _) => "it runs, but docker's health check fails".to_owned(),
+        (Some(Health::Starting), Some(allowed)) => {
             format!("docker's health check has not passed within {} s", allowed.as_secs_f64())
         }
-        Some(Health::Healthy) | None => return,
+        (Some(Health::Starting | Health::Healthy) | None, _) => return,
     };
     let said = checks.get(&container.name).map(|check| match check.output.as_str() {
         "" => format!("; it ended with code {} and said nothing", check.exit_code),
@@ -70,7 +77,7 @@ pub(super) fn judge(row: &mut InstanceReport, container: Option<&Container>, che
     });
     let instance = format!("{}@{}", row.name, row.host);
     let hint = match row.outcome {
-        Outcome::Unchanged => format!("it ran before; `mcp restart {instance}` makes it begin anew"),
+        Outcome::Unchanged => format!("it ran before; `mcp restart {instance}` restarts it"),
         _ => format!("read more with `mcp log {instance}`"),
     };
     row.outcome = Outcome::Failed;

@@ -10,8 +10,8 @@ use super::health::{self, Checks};
 use crate::{
     config::state::{Record, StoppedBy},
     docker::{
-        inspect::{Container, short_id},
-        status::report,
+        inspect::{Container, ContainerState, short_id},
+        status::{is_looping, report},
     },
     domain::{ServerStatus, Status},
     operations::{
@@ -53,14 +53,13 @@ pub(super) fn judge(
     answers: Answers<'_>,
 ) -> Row {
     let Answers { before, seen, job, log, checks } = answers;
-    let now = Timestamp::now();
     let instance = r.target.instance();
     let previous = context.state.instances.get(&instance);
     let container = seen.get(&r.container);
     let was = before.get(&r.container);
 
     let mut record = Record {
-        status: ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Unknown, now),
+        status: ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Unknown, seen.at().here),
         container_id: container.map(|c| c.id.clone()),
         command_hash: None,
         stopped_by: None,
@@ -80,13 +79,13 @@ pub(super) fn judge(
         // whether it was started again since: the two clocks need not agree.
         Decision::Stop => container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
             who: context.actor.clone(),
-            at: after_start(container, container.and_then(|c| c.finished_at).unwrap_or(now)),
+            at: after_start(container, container.and_then(|c| c.finished_at).unwrap_or(seen.host_time())),
         }),
         d if d.applies_registered() => None,
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
     };
     let by_mcp = container.is_some_and(|c| stopped_by_mcp(Some(&record), c));
-    let status = report(&instance.server, &instance.host, container, by_mcp, now);
+    let status = report(&instance.server, &instance.host, container, by_mcp, seen.at());
     record.status = status.clone();
 
     // A command whose section did not come back may have done anything.
@@ -114,6 +113,10 @@ pub(super) fn judge(
     };
     let note = match decision {
         Decision::Leave(note) => note.clone(),
+        // It comes up at each turn of its loop as well: that it is up now proves little.
+        Decision::Restart | Decision::StopAndReplace if error.is_none() => was
+            .filter(|was| was.state == ContainerState::Restarting || is_looping(was, before.at().host))
+            .map(|_| format!("it was restarting in a loop before; check again with `mcp list {}`", r.target.instance())),
         _ => None,
     };
     let action = if error.is_some() { None } else { decision.action() };
@@ -126,9 +129,7 @@ pub(super) fn judge(
         status: Some(status),
         error,
     };
-    if let Some(allowed) = options.health {
-        health::judge(&mut row, container, checks, allowed);
-    }
+    health::judge(&mut row, container, checks, options.health);
     // A container that is somebody else's is not ours to remember.
     let record = (!matches!(decision, Decision::Refuse(_))).then_some(record);
     (row, record)
@@ -223,7 +224,7 @@ pub(super) fn without_answer(
     outcome: Outcome,
 ) -> InstanceReport {
     let instance = r.target.instance();
-    let status = observe::unanswered(&instance, context.state.instances.get(&instance), trouble);
+    let status = observe::unanswered(&instance, context.state.instances.get(&instance), trouble, Timestamp::now());
     InstanceReport {
         name: instance.server,
         host: instance.host,
@@ -269,17 +270,17 @@ pub(super) fn settled_or(
         Decision::Stop => {
             // The host goes on with it, so the end that comes is our doing and no crash.
             let (_, mut record) = observe::status_of(context, r, before);
-            record.stopped_by = Some(stop_under_way(context, before.get(&r.container)));
+            record.stopped_by = Some(stop_under_way(context, before, before.get(&r.container)));
             (without_answer(context, r, trouble, Outcome::Unknown), Some(record))
         }
         _ => (without_answer(context, r, trouble, Outcome::Unknown), None),
     }
 }
 
-/// The mark of a stop that the host goes on with. Its time is past the container's start even when the host's clock is ahead of this
-/// one's, or its end would be taken for a crash.
-pub(super) fn stop_under_way(context: &Context<'_>, container: Option<&Container>) -> StoppedBy {
-    StoppedBy { who: context.actor.clone(), at: after_start(container, Timestamp::now()) }
+/// The mark of a stop that the host goes on with, at the time of the look `seen`. It is past the container's start, or its end would be
+/// taken for a crash.
+pub(super) fn stop_under_way(context: &Context<'_>, seen: &Observation, container: Option<&Container>) -> StoppedBy {
+    StoppedBy { who: context.actor.clone(), at: after_start(container, seen.host_time()) }
 }
 
 /// `at`, or just past the container's start when that is later: a stop between two restarts may meet a start that never came to an end.

@@ -15,7 +15,7 @@ use crate::{
         Verb,
         audit::Stamp,
         change::{Decision, Options},
-        observe::Observation,
+        observe::{self, Observation},
         registered::{Registered, say},
     },
     transport::{
@@ -118,7 +118,7 @@ pub(super) fn look(
     started: &[&Registered<'_>],
 ) -> (SectionId, BTreeMap<String, SectionId>) {
     let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
-    let inspect = say(&command::inspect(&names), host);
+    let inspect = observe::question(&names, host);
     if started.is_empty() {
         return (script.run(&inspect), BTreeMap::new());
     }

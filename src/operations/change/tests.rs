@@ -52,7 +52,30 @@ fn record(container: &Container, command: &str) -> Record {
 fn decided(verb: Verb, options: Options, run: &str, state: ContainerState, made_from: &str) -> Decision {
     let container = container(state);
     let record = record(&container, made_from);
-    with_registered(&server(run), &host("docker"), |r| decide(verb, options, r, Some(&record), Some(&container)))
+    with_registered(&server(run), &host("docker"), |r| decide(verb, options, r, Some(&record), Some(&container), None))
+}
+
+/// A container between two crashes runs, and is restarted all the same.
+#[test]
+fn start_restarts_what_runs_between_two_crashes_by_the_host_s_clock() {
+    let mut container = container(ContainerState::Running);
+    container.restart_count = 4;
+    let started = container.started_at.unwrap_or_else(|| panic!("no start"));
+    let other = "docker run -d --name plain example/app:0.9";
+    for (up, made_from, expected) in [
+        (Some(0), RUN, Decision::Restart),
+        (Some(29), RUN, Decision::Restart),
+        (Some(5), other, Decision::StopAndReplace),
+        (Some(86400), RUN, Decision::Leave(None)),
+        (None, RUN, Decision::Leave(None)),
+    ] {
+        let record = record(&container, made_from);
+        let now = up.map(|up| started + jiff::SignedDuration::from_secs(up));
+        let found = with_registered(&server(RUN), &host("docker"), |r| {
+            decide(Verb::Start, PLAIN, r, Some(&record), Some(&container), now)
+        });
+        assert_eq!(found, expected, "{up:?} {made_from}");
+    }
 }
 
 const OTHER: &str = "docker run -d --name plain example/app:0.9";
@@ -91,9 +114,9 @@ fn every_state_and_history_has_its_decision() {
         assert_eq!(found, expected, "{verb:?} of {state:?}, made from {made_from}");
     }
     with_registered(&server(RUN), &host("docker"), |r| {
-        assert_eq!(decide(Verb::Start, PLAIN, r, None, None), Create);
-        assert_eq!(decide(Verb::Restart, PLAIN, r, None, None), Create);
-        assert_eq!(decide(Verb::Stop, PLAIN, r, None, None), Leave(Some("no container".to_owned())));
+        assert_eq!(decide(Verb::Start, PLAIN, r, None, None, None), Create);
+        assert_eq!(decide(Verb::Restart, PLAIN, r, None, None, None), Create);
+        assert_eq!(decide(Verb::Stop, PLAIN, r, None, None, None), Leave(Some("no container".to_owned())));
     });
 }
 
@@ -164,7 +187,7 @@ fn a_foreign_container_is_refused_unless_it_may_be_replaced_and_stop_stops_it() 
         (Verb::Stop, Running, PLAIN, Some(Decision::Stop)),
     ] {
         let container = container(state);
-        let found = with_registered(&registered, &host, |r| decide(verb, options, r, None, Some(&container)));
+        let found = with_registered(&registered, &host, |r| decide(verb, options, r, None, Some(&container), None));
         match (&found, expected) {
             (Decision::Refuse(trouble), None) => {
                 assert!(
