@@ -22,5 +22,5 @@ pub use host::{
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
 pub use rollout::{Amount, Rollout, Serial, Settings};
 pub use server::Server;
-pub use status::{Health, ServerStatus, Status};
+pub use status::{Health, InstanceState, ServerStatus, Status};
 pub use words::plural;

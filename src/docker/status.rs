@@ -21,7 +21,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{Health, HostName, ServerName, ServerStatus, Status};
+use crate::domain::{Health, HostName, InstanceState, ServerName, ServerStatus, Status};
 
 use super::inspect::{Container, ContainerState};
 
@@ -149,7 +149,8 @@ pub fn report(
 ) -> ServerStatus {
     let bare = |status| ServerStatus::bare(name.clone(), host.clone(), status, at.here);
     let Some(container) = container else {
-        return ServerStatus { message: Some("no container".to_owned()), ..bare(Status::Stopped) };
+        let message = Some("no container".to_owned());
+        return ServerStatus { message, state: InstanceState::Absent, ..bare(Status::Stopped) };
     };
     let Judgement { status, message, uptime, exit_code } = status_of(container, stopped_by_mcp, at.host);
     ServerStatus {
@@ -161,7 +162,24 @@ pub fn report(
         // The result of the last check before it ended says nothing any more.
         health: container.health.filter(|_| container.state == ContainerState::Running),
         message,
+        state: state_of(container, at.host),
+        started_at: container.started_at,
         ..bare(status)
+    }
+}
+
+/// What `container` is doing. `now` is the host's clock.
+fn state_of(container: &Container, now: Option<Timestamp>) -> InstanceState {
+    match container.state {
+        ContainerState::Running if is_looping(container, now) => InstanceState::Restarting,
+        ContainerState::Running if container.health == Some(Health::Starting) => InstanceState::Starting,
+        ContainerState::Running => InstanceState::Running,
+        ContainerState::Restarting => InstanceState::Restarting,
+        ContainerState::Paused => InstanceState::Paused,
+        ContainerState::Removing => InstanceState::Stopping,
+        ContainerState::Exited => InstanceState::Exited,
+        ContainerState::Created => InstanceState::Created,
+        ContainerState::Dead => InstanceState::Dead,
     }
 }
 
@@ -333,6 +351,32 @@ mod tests {
     }
 
     #[test]
+    fn the_state_is_finer_than_the_status() {
+        use InstanceState::*;
+        for (case, restarts, state) in [
+            ("plain", 0, Running),
+            ("plain", 3, Restarting),
+            ("starting", 0, Starting),
+            ("unhealthy", 0, Running),
+            ("restart_loop", 4, Restarting),
+            ("paused", 0, Paused),
+            ("exited_zero", 0, Exited),
+            ("out_of_memory", 0, Exited),
+            ("created", 0, Created),
+            ("port_taken", 0, Created),
+        ] {
+            let mut container = container(case);
+            container.restart_count = restarts;
+            assert_eq!(state_of(&container, Some(after(&container, 5))), state, "{case}");
+        }
+        let mut container = container("plain");
+        container.state = ContainerState::Removing;
+        assert_eq!(state_of(&container, None), Stopping);
+        container.state = ContainerState::Dead;
+        assert_eq!(state_of(&container, None), Dead);
+    }
+
+    #[test]
     fn a_record_is_filled_from_the_container() {
         let (name, host) = (ServerName::new("plain"), HostName::new("edge-1"));
         let (name, host) = (name.unwrap_or_else(|e| panic!("{e}")), host.unwrap_or_else(|e| panic!("{e}")));
@@ -346,5 +390,7 @@ mod tests {
         assert_eq!(record.last_check, now);
         let none = report(&name, &host, None, false, at);
         assert_eq!((none.status, none.message.as_deref()), (Status::Stopped, Some("no container")));
+        assert_eq!((none.state, none.started_at), (InstanceState::Absent, None));
+        assert_eq!((record.state, record.started_at), (InstanceState::Running, plain.started_at));
     }
 }

@@ -34,6 +34,58 @@ impl Status {
     }
 }
 
+/// What an instance is doing, finer than [`Status`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// There is no container: it was never started, or was removed.
+    Absent,
+    /// The container was made and has not run.
+    Created,
+    /// It runs, and docker's health check has neither passed nor failed yet.
+    Starting,
+    /// It runs.
+    Running,
+    /// It is in a crash loop, up or down.
+    Restarting,
+    /// It is frozen.
+    Paused,
+    /// It is being stopped or removed.
+    Stopping,
+    /// It ended.
+    Exited,
+    /// Docker could not remove it.
+    Dead,
+    /// Its image is being built.
+    Building,
+    /// It runs for each connection and not by itself (stdio).
+    OnDemand,
+    /// The host or its engine gave no answer.
+    #[default]
+    Unknown,
+}
+
+impl InstanceState {
+    /// The word used in tables and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Created => "created",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+            Self::Building => "building",
+            Self::OnDemand => "on_demand",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Docker's own health of a container (`HEALTHCHECK`, Dockerfile reference).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,7 +110,7 @@ impl Health {
     }
 }
 
-/// The status record of one instance. Every field is always present in JSON; what is not known is `null`.
+/// The status record of one instance. Every field is always present in JSON; what is not known is `null`, or an empty list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerStatus {
     /// The server's name.
@@ -91,6 +143,18 @@ pub struct ServerStatus {
     pub health: Option<Health>,
     /// Why the status is what it is, in one line.
     pub message: Option<String>,
+    /// What it is doing, finer than `status`.
+    #[serde(default)]
+    pub state: InstanceState,
+    /// When the container last started, by the host's clock (RFC 3339, UTC).
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// Whether what is there is not what is registered; null without a container or an answer.
+    #[serde(default)]
+    pub outdated: Option<bool>,
+    /// Why it is outdated: `command`, `image_moved`, or what differs (`image`, `ports`, `environment`, …).
+    #[serde(default)]
+    pub outdated_reasons: Vec<String>,
 }
 
 impl ServerStatus {
@@ -113,6 +177,10 @@ impl ServerStatus {
             restart_count: None,
             health: None,
             message: None,
+            state: InstanceState::Unknown,
+            started_at: None,
+            outdated: None,
+            outdated_reasons: vec![],
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         inspect::{Container, parse, short_id},
         status::{LookTime, report},
     },
-    domain::{Host, Instance, ServerStatus, Status},
+    domain::{Host, Instance, InstanceState, ServerStatus, Status},
     error::Exit,
     fleet::Session,
     transport::{
@@ -201,11 +201,28 @@ pub fn unanswered(
         format!("; last known {} {seconds} s ago", r.status.status.as_str())
     });
     status.status = Status::Unknown;
+    status.state = InstanceState::Unknown;
+    status.outdated = None;
+    status.outdated_reasons = vec![];
     status.uptime = None;
     status.cpu_usage = None;
     status.gpu_usage = None;
     status.memory_usage = None;
     status.message = Some(format!("{}{}", trouble.cause, last.unwrap_or_default()));
+    status
+}
+
+/// The status of an instance that was not asked about: what was last known, and how long ago by `now` (this machine's clock); unknown
+/// without a record.
+#[must_use]
+pub fn last_known(instance: &Instance, record: Option<&Record>, trouble: &Trouble, now: Timestamp) -> ServerStatus {
+    let Some(record) = record.filter(|r| r.status.status != Status::Unknown) else {
+        return unanswered(instance, record, trouble, now);
+    };
+    let seconds = now.as_second().saturating_sub(record.status.last_check.as_second()).max(0);
+    let mut status = ServerStatus { uptime: None, cpu_usage: None, gpu_usage: None, memory_usage: None, ..record.status.clone() };
+    let known = format!("last known {seconds} s ago");
+    status.message = Some(status.message.map_or_else(|| known.clone(), |message| format!("{message}; {known}")));
     status
 }
 

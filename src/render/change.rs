@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
-use super::{Format, Ui, host_run::batches, sanitise, table::table, words};
+use jiff::Timestamp;
+
+use super::{Format, Ui, host_run::batches, sanitise, status::age, table::table, words};
 use crate::{
+    domain::{ServerStatus, Status},
     error::Exit,
     operations::{ChangeReport, InstanceReport, Outcome, Trouble, Verb},
 };
@@ -55,9 +58,16 @@ impl Ui {
             Outcome::Unknown => self.paint("unknown", |s| s.magenta()),
             Outcome::NotAttempted => self.paint("not attempted", |s| s.yellow()),
         };
-        let status = row.status.as_ref().map_or("-", |s| s.status.as_str());
+        let known = |s: &ServerStatus| match row.outcome {
+            // The host was not asked, so this is as old as the last answer.
+            Outcome::NotAttempted if s.status != Status::Unknown => {
+                format!("{} ({} ago)", s.status.as_str(), age(s, Timestamp::now()))
+            }
+            _ => s.status.as_str().to_owned(),
+        };
+        let status = row.status.as_ref().map_or_else(|| "-".to_owned(), known);
         let note = row.note.as_deref().or(row.error.as_ref().map(|e| e.cause.as_str())).unwrap_or_default();
-        vec![row.name.to_string(), row.host.to_string(), result, status.to_owned(), sanitise::line(note).into_owned()]
+        vec![row.name.to_string(), row.host.to_string(), result, status, sanitise::line(note).into_owned()]
     }
 
     fn recap(&self, report: &ChangeReport) -> String {

@@ -9,7 +9,7 @@ use crate::{
     started,
 };
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 19] = [
     "name",
     "host",
     "status",
@@ -25,6 +25,10 @@ const KEYS: [&str; 15] = [
     "restart_count",
     "health",
     "message",
+    "outdated",
+    "outdated_reasons",
+    "started_at",
+    "state",
 ];
 
 #[test]

@@ -59,7 +59,7 @@ fn an_instance_is_a_line_of_its_own_under_a_head() {
         ["  a@edge-2: {\"status\": {\"name\": \"a\", ", "  \"a@fe80::\": {\"status\": {", "  b@edge-1: {\"status\": {"];
     assert_eq!(lines.len(), starts.len(), "{text}");
     assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{text}");
-    let end = r#", "health": null, "message": "docker: \"no\"\n\u007f\u2028\ufeffé🙂"}, "container_id": null, "command_hash": null, "stopped_by": {"who": "ana", "at": "1970-01-01T00:00:05Z"}}"#;
+    let end = r#", "health": null, "message": "docker: \"no\"\n\u007f\u2028\ufeffé🙂", "state": "unknown", "started_at": null, "outdated": null, "outdated_reasons": []}, "container_id": null, "command_hash": null, "stopped_by": {"who": "ana", "at": "1970-01-01T00:00:05Z"}}"#;
     assert!(lines[0].ends_with(end), "{text}");
 }
 

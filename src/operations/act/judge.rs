@@ -216,7 +216,7 @@ fn not_up(
     Some(Trouble::failed(cause, Some(format!("read more with `mcp log {}`", r.target.instance()))))
 }
 
-/// A row for an instance whose host gave no answer: the last known status with its age is kept in view.
+/// A row for an instance whose host gave no answer, or was not asked: the last known status with its age is kept in view.
 pub(super) fn without_answer(
     context: &Context<'_>,
     r: &Registered<'_>,
@@ -224,7 +224,9 @@ pub(super) fn without_answer(
     outcome: Outcome,
 ) -> InstanceReport {
     let instance = r.target.instance();
-    let status = observe::unanswered(&instance, context.state.instances.get(&instance), trouble, Timestamp::now());
+    let record = context.state.instances.get(&instance);
+    let known = if outcome == Outcome::NotAttempted { observe::last_known } else { observe::unanswered };
+    let status = known(&instance, record, trouble, Timestamp::now());
     InstanceReport {
         name: instance.server,
         host: instance.host,
