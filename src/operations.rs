@@ -21,6 +21,8 @@ pub mod hosts;
 pub mod list;
 pub mod locks;
 pub mod observe;
+pub mod orphans;
+mod outdated;
 pub mod recorder;
 pub mod register;
 pub mod registered;

@@ -17,6 +17,7 @@ mod interrupt;
 mod locks;
 mod log;
 mod notes;
+mod orphans;
 mod progress;
 pub mod sanitise;
 mod secret;

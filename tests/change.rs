@@ -28,8 +28,12 @@ mod leaks;
 mod loops;
 #[path = "change/operators.rs"]
 mod operators;
+#[path = "change/orphans.rs"]
+mod orphans;
 #[path = "change/outage.rs"]
 mod outage;
+#[path = "change/outdated.rs"]
+mod outdated;
 #[path = "change/report.rs"]
 mod report;
 #[path = "change/restart.rs"]

@@ -91,7 +91,8 @@ pub(super) fn carry_out(
         true => containers(app, ui, &workspace, &loaded, &targets, args.stop, Some(&recorder)),
         false => Ok(results),
     };
-    let done = removed.and_then(|results| forget_it(ui, &workspace, &name, &results).map(|exit| (exit, results)));
+    let done =
+        removed.and_then(|results| forget_it(ui, &workspace, &name, args.keep, &results).map(|exit| (exit, results)));
     let (exit, results) = match &done {
         Ok((exit, results)) => (*exit, results.as_slice()),
         Err(error) => (error.exit, &[][..]),
@@ -155,6 +156,7 @@ fn forget_it(
     ui: &mut Ui,
     workspace: &Workspace,
     name: &ServerName,
+    keep: bool,
     results: &[(Instance, Forgotten)],
 ) -> Result<Exit, CommandError> {
     let troubles = troubles(results);
@@ -168,7 +170,7 @@ fn forget_it(
     for (instance, _) in results.iter().filter(|result| is_removed(result)) {
         ui.note(&format!("removed the container of {instance}"));
     }
-    register::remove(workspace, name)?;
+    register::remove(workspace, name, keep)?;
     ui.note(&format!("{name} is forgotten"));
     Ok(Exit::Ok)
 }

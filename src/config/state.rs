@@ -8,7 +8,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,41 @@ pub struct Record {
     pub command_hash: Option<String>,
     /// Who stopped it, when `mcp` did.
     pub stopped_by: Option<StoppedBy>,
+    /// The name of that container, or the one that was registered when it was looked for.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Containers of this instance with earlier names that were not seen to be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftBehind>,
+}
+
+/// A container that `mcp` made and that is registered no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftBehind {
+    /// Docker's full id.
+    pub container_id: String,
+    /// Its name, as it was last seen.
+    pub container: String,
+}
+
+impl Record {
+    /// Takes over from `earlier` what is still to be known of containers with other names: under its own name a container has taken the
+    /// earlier one's place, under another both may be there.
+    pub fn inherit(&mut self, earlier: &Self) {
+        let is_another = |left: &LeftBehind| self.container_id.as_ref() != Some(&left.container_id);
+        let mut left = earlier.left.clone();
+        if let (Some(id), Some(name)) = (&earlier.container_id, &earlier.container)
+            && self.container.as_ref().is_some_and(|new| new != name)
+        {
+            left.push(LeftBehind { container_id: id.clone(), container: name.clone() });
+        }
+        left.extend(std::mem::take(&mut self.left));
+        left.retain(is_another);
+        let mut seen = BTreeSet::new();
+        left.retain(|one| seen.insert(one.container_id.clone()));
+        self.left = left;
+    }
 }
 
 /// A stop that was wanted: it makes a non-zero exit code `stopped` rather than `error`.

@@ -11,6 +11,8 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
+pub use image::is_moved;
+
 use super::{inspect::Container, port::PublishedPort, run_string::RunString};
 
 /// What differs.
@@ -31,6 +33,22 @@ pub enum DriftField {
     Entrypoint,
     /// The arguments after the image.
     Arguments,
+}
+
+impl DriftField {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Ports => "ports",
+            Self::Environment => "environment",
+            Self::Mounts => "mounts",
+            Self::RestartPolicy => "restart_policy",
+            Self::Entrypoint => "entrypoint",
+            Self::Arguments => "arguments",
+        }
+    }
 }
 
 impl fmt::Display for DriftField {

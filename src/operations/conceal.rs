@@ -11,6 +11,7 @@ use super::{
     get::GetReport,
     hosts::{Finding, HostCheck, HostRow},
     list::ListReport,
+    orphans::OrphanReport,
     register::Completed,
 };
 use crate::domain::{Server, ServerStatus};
@@ -98,6 +99,13 @@ impl Quotes for GetReport {
 impl Quotes for ListReport {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
         self.rows.iter_mut().for_each(|(status, _)| status.texts(each));
+        self.troubles.iter_mut().for_each(|(_, trouble)| trouble.texts(each));
+    }
+}
+
+impl Quotes for OrphanReport {
+    fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
+        self.rows.iter_mut().for_each(|row| row.status.texts(each));
         self.troubles.iter_mut().for_each(|(_, trouble)| trouble.texts(each));
     }
 }

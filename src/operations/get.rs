@@ -17,11 +17,10 @@ use crate::{
     docker::{
         command,
         drift::{Drift, drift},
-        inspect::parse_images,
     },
     domain::{HostName, Instance, Rollout, ServerName, ServerStatus},
     error::CommandError,
-    transport::script::{Script, Section, SectionId},
+    transport::script::{Script, SectionId},
 };
 
 /// The page of `mcp get`.
@@ -129,12 +128,14 @@ pub fn get(
         // variables are its own. Its id is not known before this exec, so the host's shell hands it on.
         let containers = registered.iter().map(|r| r.container.as_str());
         script.plain(&format!("I=$({} 2>/dev/null)", say(&command::image_ids(containers), host)));
-        let images = say(&command::inspect_images(Vec::<&str>::new()), host);
+        // With them those that the registered names stand for now: a tag may have moved.
+        let names = observe::image_names(registered);
+        let images = say(&command::inspect_images(names), host);
         let images = script.run(&format!("[ -z \"$I\" ] || {images} $I"));
         let sections = session.exec("get", &script, LOOK_ALLOWED)?;
         Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
-            let images = sections.get(images).map(Section::stdout_text).unwrap_or_default();
-            let images = parse_images(&images);
+            let seen = seen.with_images(sections.get(images));
+            let images = seen.images().unwrap_or_default();
             let mut pages: Vec<(GetReport, Record)> = registered
                 .iter()
                 .zip(&logs)
@@ -174,7 +175,8 @@ pub fn get(
             }
             Err(trouble) => answer.extend(registered.iter().map(|r| {
                 let instance = r.target.instance();
-                let mut page = page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble, Timestamp::now()));
+                let mut page =
+                    page(r, unanswered(&instance, context.state.instances.get(&instance), &trouble, Timestamp::now()));
                 page.error = Some(trouble.clone());
                 page
             })),

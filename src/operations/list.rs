@@ -10,7 +10,7 @@ use super::{
     Context, Trouble,
     observe::{self, LOOK_ALLOWED, exit_of, port},
     registered::Registered,
-    select::Target,
+    select::{StatusFilter, Target},
     usage::{UsagePlan, fill},
 };
 use crate::{
@@ -32,6 +32,11 @@ pub struct ListReport {
 impl ListReport {
     fn sort(&mut self) {
         self.rows.sort_by(|(a, _), (b, _)| (&a.name, &a.host).cmp(&(&b.name, &b.host)));
+    }
+
+    /// Leaves only what `filter` accepts. Hosts without an answer stay named.
+    pub fn retain(&mut self, filter: &StatusFilter) {
+        self.rows.retain(|(status, _)| filter.accepts(status));
     }
 
     /// The records alone.
@@ -58,9 +63,11 @@ pub fn list(
     let answers = context.on_each_host(targets, |session, registered| {
         let mut script = Script::new();
         let look = observe::ask(&mut script, session, registered);
+        let images = observe::ask_images(&mut script, session.host(), registered);
         let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
         let sections = session.exec("list", &script, LOOK_ALLOWED)?;
         Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
+            let seen = seen.with_images(images.and_then(|id| sections.get(id)));
             let mut rows: Vec<(ServerStatus, Record)> =
                 registered.iter().map(|r| observe::status_of(context, r, &seen)).collect();
             if let Some(usage) = usage {

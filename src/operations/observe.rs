@@ -3,7 +3,7 @@
 //! Boundary: one exec per host; the words are `docker`'s, the wire is `fleet`'s. Next: `list` and `get` make answers of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::{
     Context, Trouble, TroubleKind,
     change::{Ownership, ownership},
+    outdated::{self, IMAGE_MOVED},
     registered::{Registered, say},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     },
     docker::{
         command,
-        inspect::{Container, parse, short_id},
+        inspect::{Container, Image, parse, parse_images, short_id},
         status::{LookTime, report},
     },
     domain::{Host, Instance, InstanceState, ServerStatus, Status},
@@ -43,6 +44,7 @@ pub struct Observation {
     containers: BTreeMap<String, Container>,
     clock: Option<HostClock>,
     at: LookTime,
+    images: Option<Vec<Image>>,
 }
 
 impl Observation {
@@ -50,6 +52,23 @@ impl Observation {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Container> {
         self.containers.get(name)
+    }
+
+    /// The same with the answer to [`ask_images`].
+    pub(super) fn with_images(self, section: Option<&Section>) -> Self {
+        let images = section.map(|section| parse_images(&section.stdout_text()));
+        Self { images, ..self }
+    }
+
+    /// The images that were asked for; `None` when none were.
+    pub(super) fn images(&self) -> Option<&[Image]> {
+        self.images.as_deref()
+    }
+
+    /// The container with this id.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Option<&Container> {
+        self.containers.values().find(|container| container.id == id)
     }
 
     /// The host's clock at that look, where it was asked and told.
@@ -68,6 +87,15 @@ impl Observation {
     #[must_use]
     pub fn host_time(&self) -> Timestamp {
         self.at.host.unwrap_or(self.at.here)
+    }
+}
+
+#[cfg(test)]
+impl Default for Observation {
+    /// A look that found nothing.
+    fn default() -> Self {
+        let at = LookTime { here: Timestamp::UNIX_EPOCH, host: None };
+        Self { containers: BTreeMap::new(), clock: None, at, images: None }
     }
 }
 
@@ -102,6 +130,19 @@ pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Regi
     script.run(&question(registered.iter().map(|r| r.container.as_str()), session.host()))
 }
 
+/// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no
+/// name is known before the host's shell runs. What is not there is left out.
+pub(super) fn ask_images(script: &mut Script, host: &Host, registered: &[Registered<'_>]) -> Option<SectionId> {
+    let names = image_names(registered);
+    let ask = || script.run(&format!("{} 2>/dev/null", say(&command::inspect_images(&names), host)));
+    (!names.is_empty()).then(ask)
+}
+
+/// The names of the registered images, each once; not those that the host's shell makes.
+pub(super) fn image_names<'r>(registered: &'r [Registered<'_>]) -> BTreeSet<&'r str> {
+    registered.iter().filter(|r| !r.run.image_is_unresolved()).map(|r| r.run.image()).collect()
+}
+
 /// Reads the answer to [`question`], which came at `here` by this machine's clock. A container that is not there is no failure.
 pub(super) fn read(section: Option<&Section>, here: Timestamp) -> Result<Observation, Trouble> {
     let Some(section) = section else {
@@ -124,7 +165,12 @@ pub(super) fn read(section: Option<&Section>, here: Timestamp) -> Result<Observa
         let reason = format!("{e}: {}", e.source);
         Trouble::failed(reason, Some("see what it says with `mcp hosts check`".to_owned()))
     })?;
-    Ok(Observation { containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(), clock: None, at })
+    Ok(Observation {
+        containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(),
+        clock: None,
+        at,
+        images: None,
+    })
 }
 
 /// Whether the last end of `container` was `mcp`'s doing.
@@ -162,6 +208,11 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
     let known = previous.and_then(|p| p.container_id.as_deref());
     let elsewhere = match (known, container) {
         // A container that removes itself is gone when it ends.
+        (Some(id), None) if renamed_from(r, previous).is_some() => Some(format!(
+            "its container had the name {} before ({}); see `mcp list --orphans`",
+            renamed_from(r, previous).unwrap_or_default(),
+            short_id(id)
+        )),
         (Some(id), None) if !r.run.removes_itself() => {
             Some(format!("the one that mcp knew ({}) was removed or renamed", short_id(id)))
         }
@@ -172,6 +223,10 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
     };
     // What made the container is only known while it is the same container; that it is gone is said until it is made anew.
     let same = previous.filter(|_| elsewhere.is_some() || container.is_some_and(|c| known == Some(c.id.as_str())));
+    if let Some(container) = container {
+        let made = previous.filter(|_| known == Some(container.id.as_str()));
+        judge_outdated(&mut status, r, (made.and_then(|p| p.command_hash.as_deref()), previous), container, seen);
+    }
     if let Some(what) = &elsewhere {
         status.message = Some(status.message.map_or_else(|| what.clone(), |message| format!("{message}; {what}")));
     }
@@ -180,18 +235,37 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
         container_id: known.filter(|_| elsewhere.is_some()).or(container.map(|c| c.id.as_str())).map(str::to_owned),
         command_hash: same.and_then(|p| p.command_hash.clone()),
         stopped_by: same.and_then(|p| p.stopped_by.clone()),
+        container: previous
+            .filter(|_| elsewhere.is_some())
+            .map_or_else(|| Some(r.container.clone()), |p| p.container.clone()),
+        left: vec![],
     };
     (status, record)
 }
 
+/// The name that the container of `r` had, where another is registered now.
+fn renamed_from<'p>(r: &Registered<'_>, previous: Option<&'p Record>) -> Option<&'p str> {
+    previous.and_then(|p| p.container.as_deref()).filter(|name| *name != r.container)
+}
+
+/// Fills in whether `container` is outdated. `made_from` is the hash of the command that it was made with, `previous` what was known
+/// before this look.
+pub(super) fn judge_outdated(
+    status: &mut ServerStatus,
+    r: &Registered<'_>,
+    (made_from, previous): (Option<&str>, Option<&Record>),
+    container: &Container,
+    seen: &Observation,
+) {
+    let same = previous.filter(|p| p.status.container_id.as_deref() == Some(container.id.as_str()));
+    let was_moved = same.is_some_and(|p| p.status.outdated_reasons.iter().any(|reason| reason == IMAGE_MOVED));
+    let reasons = outdated::reasons(r, made_from, container, seen.images(), was_moved);
+    (status.outdated, status.outdated_reasons) = (Some(!reasons.is_empty()), reasons);
+}
+
 /// The record of an instance whose host gave no answer by `now` (this machine's clock): unknown, with the cause and what was last known.
 #[must_use]
-pub fn unanswered(
-    instance: &Instance,
-    record: Option<&Record>,
-    trouble: &Trouble,
-    now: Timestamp,
-) -> ServerStatus {
+pub fn unanswered(instance: &Instance, record: Option<&Record>, trouble: &Trouble, now: Timestamp) -> ServerStatus {
     let mut status = match record {
         Some(record) => record.status.clone(),
         None => ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Unknown, now),
@@ -220,7 +294,8 @@ pub fn last_known(instance: &Instance, record: Option<&Record>, trouble: &Troubl
         return unanswered(instance, record, trouble, now);
     };
     let seconds = now.as_second().saturating_sub(record.status.last_check.as_second()).max(0);
-    let mut status = ServerStatus { uptime: None, cpu_usage: None, gpu_usage: None, memory_usage: None, ..record.status.clone() };
+    let mut status =
+        ServerStatus { uptime: None, cpu_usage: None, gpu_usage: None, memory_usage: None, ..record.status.clone() };
     let known = format!("last known {seconds} s ago");
     status.message = Some(status.message.map_or_else(|| known.clone(), |message| format!("{message}; {known}")));
     status
@@ -235,6 +310,7 @@ pub(super) fn remember_looks(context: &Context<'_>, records: Vec<(Instance, Reco
     let now = Timestamp::now();
     let put = |state: &mut State, instance: Instance, mut record: Record| {
         if let Some(fresh) = state.instances.get(&instance) {
+            record.inherit(fresh);
             // What is from the future was written while a clock was wrong, and would win until that future comes.
             if fresh.status.last_check > record.status.last_check && fresh.status.last_check <= now {
                 return;
@@ -258,7 +334,15 @@ pub(super) fn remember(context: &Context<'_>, records: Vec<(Instance, Record)>) 
     if records.is_empty() {
         return vec![];
     }
-    warning(context.workspace.update_state(|state| state.instances.extend(hidden(context, records))))
+    let put = |state: &mut State, instance: Instance, mut record: Record| {
+        if let Some(earlier) = state.instances.get(&instance) {
+            record.inherit(earlier);
+        }
+        state.instances.insert(instance, record);
+    };
+    warning(context.workspace.update_state(|state| {
+        hidden(context, records).into_iter().for_each(|(instance, record)| put(state, instance, record));
+    }))
 }
 
 /// `records` without secrets: what docker says of a container may quote its command line.
@@ -271,7 +355,7 @@ fn hidden(context: &Context<'_>, records: Vec<(Instance, Record)>) -> Vec<(Insta
     records.into_iter().map(hide).collect()
 }
 
-fn warning<T>(written: Result<T, StoreError>) -> Vec<String> {
+pub(super) fn warning<T>(written: Result<T, StoreError>) -> Vec<String> {
     let text = |error: StoreError| {
         let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
         format!("the state was not written: {error}{why}")

@@ -140,16 +140,26 @@ fn parse(text: &str, inventory: &Inventory) -> Result<Registry, CommandError> {
     Registry::parse(text, "servers.yaml", inventory, &check).map_err(|e| CommandError::usage(e.to_string()))
 }
 
-/// Takes a server out of `servers.yaml` and its instances out of the state.
+/// Takes a server out of `servers.yaml` and its instances out of the state. With `keep` its containers stay where they are, and the state
+/// remembers them ([`super::orphans`]).
 ///
 /// # Errors
 /// The file cannot be changed.
-pub fn remove(workspace: &Workspace, name: &ServerName) -> Result<(), CommandError> {
+pub fn remove(workspace: &Workspace, name: &ServerName, keep: bool) -> Result<(), CommandError> {
     workspace
         .edit_registry(|text| edit::remove_server(text, name).map_err(|e| EditFailure(edit_error(&e))))
         .map_err(|e| e.0)?;
     workspace
-        .update_state(|state| state.instances.retain(|instance, _| instance.server != *name))
+        .update_state(|state| {
+            state.instances.retain(|instance, record| {
+                let is_kept = keep && record.container_id.is_some() || !record.left.is_empty();
+                instance.server != *name || is_kept
+            });
+            // A server that is removed has no container of its own any more, only those with earlier names.
+            for (_, record) in state.instances.iter_mut().filter(|(instance, _)| instance.server == *name && !keep) {
+                record.container_id = None;
+            }
+        })
         .map_err(|e| EditFailure::from(e).0)?;
     Ok(())
 }

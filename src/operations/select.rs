@@ -2,6 +2,8 @@
 //!
 //! Boundary: pure; names, patterns and tags in, instances out.
 
+mod status;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
@@ -13,6 +15,8 @@ use crate::{
     domain::{Host, HostName, Instance, Server},
     error::CommandError,
 };
+
+pub use status::{STATUS_WORDS, StatusFilter};
 
 /// What the user named.
 #[derive(Debug, Clone, Default)]

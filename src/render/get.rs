@@ -73,6 +73,9 @@ impl Ui {
         if let Some(message) = &status.message {
             line("message", message);
         }
+        if status.outdated == Some(true) {
+            line("outdated", &status.outdated_reasons.join(", "));
+        }
         if let Some(health) = status.health {
             line("health", health.as_str());
         }

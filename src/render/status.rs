@@ -23,7 +23,8 @@ impl Ui {
             self.answer(&names);
         } else if !self.structured(&report.statuses().collect::<Vec<_>>()) {
             let wide = self.format == Format::Wide;
-            let mut header = vec!["NAME", "HOST", "STATUS", "UPTIME", "PORT", "CPU", "MEM", "GPU", "IMAGE", "HEALTH"];
+            let mut header =
+                vec!["NAME", "HOST", "STATUS", "UPTIME", "PORT", "CPU", "MEM", "GPU", "IMAGE", "HEALTH", "OUTDATED"];
             if ages {
                 header.push("AGE");
             }
@@ -56,7 +57,11 @@ impl Ui {
                 self.answer(&table(&header, rows, self.width()));
             }
         }
-        let troubles: Vec<(String, Trouble)> = report.troubles.clone();
+        self.no_answers(&report.troubles);
+    }
+
+    /// Names the hosts without an answer, and why.
+    pub fn no_answers(&mut self, troubles: &[(String, Trouble)]) {
         self.troubles(troubles.iter().map(|(host, trouble)| (format!("no answer for {host}"), trouble)));
     }
 
@@ -78,6 +83,7 @@ impl Ui {
             status.gpu_usage.map_or_else(dash, |p| format!("{p:.0}%")),
             status.image.as_deref().map_or_else(dash, |i| sanitise::line(i).into_owned()),
             status.health.map_or_else(dash, |h| h.as_str().to_owned()),
+            if status.outdated == Some(true) { status.outdated_reasons.join(",") } else { dash() },
         ]
     }
 

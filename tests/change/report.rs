@@ -39,7 +39,11 @@ fn the_json_of_a_change_has_the_same_keys_whatever_happened() {
                 "memory_usage",
                 "message",
                 "name",
+                "outdated",
+                "outdated_reasons",
                 "restart_count",
+                "started_at",
+                "state",
                 "status",
                 "uptime"
             ]

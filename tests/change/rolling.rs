@@ -45,7 +45,14 @@ fn a_rolling_restart_ends_at_its_limit_and_resume_finishes_it_after_the_repair()
     assert_eq!(outcomes(&report)[..4], ["changed", "changed", "failed", "changed"]);
     assert!(outcomes(&report)[4..].iter().all(|outcome| *outcome == "not_attempted"), "{report:?}");
     assert!(error(report.of(&alpha, "edge-3"), "cause").starts_with("docker's health check fails; it ended with code"));
-    assert_eq!(report.of(&bench.name("beta"), "edge-5")["error"]["kind"], "halted");
+    let beta = report.of(&bench.name("beta"), "edge-5");
+    assert_eq!(beta["error"]["kind"], "halted");
+    assert_eq!(
+        (&beta["status"]["status"], &beta["status"]["state"]),
+        (&"running".into(), &"running".into()),
+        "last known"
+    );
+    assert!(beta["status"]["message"].as_str().unwrap().contains("last known"), "{beta}");
     assert_eq!(report.0["halted"], "1 of 12 hosts failed, and the limit is --max-fail 1");
     assert_eq!((&report.0["batches"], &report.0["batches_begun"]), (&5.into(), &2.into()));
     assert_eq!(bench.started_at(5, "beta"), untouched);

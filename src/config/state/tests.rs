@@ -6,7 +6,7 @@ use proptest::prelude::*;
 pub(crate) fn record(server: &str, host: &str) -> Record {
     let (server, host) = (ServerName::new(server).unwrap(), HostName::new(host).unwrap());
     let status = ServerStatus::bare(server, host, Status::Running, Timestamp::from_second(1_700_000_000).unwrap());
-    Record { status, container_id: None, command_hash: None, stopped_by: None }
+    Record { status, container_id: None, command_hash: None, stopped_by: None, container: None, left: vec![] }
 }
 
 #[test]
@@ -19,6 +19,32 @@ fn the_released_version_1_still_loads() {
     assert_eq!(record.status.health, Some(Health::Healthy));
     let stopped = &state.instances[&"weather@edge-2".parse::<Instance>().unwrap()];
     assert_eq!(stopped.stopped_by.as_ref().map(|by| by.who.as_str()), Some("ana"));
+}
+
+#[test]
+fn a_container_with_an_earlier_name_is_remembered_and_one_that_was_replaced_is_not() {
+    let with = |id: &str, name: &str| Record {
+        container_id: Some(id.to_owned()),
+        container: Some(name.to_owned()),
+        ..record("a", "h")
+    };
+    let left = |record: &Record| record.left.iter().map(|l| l.container.clone()).collect::<Vec<_>>();
+    let mut second = with("2", "new");
+    second.inherit(&with("1", "old"));
+    assert_eq!(left(&second), ["old"]);
+    let mut replaced = with("3", "new");
+    replaced.inherit(&second);
+    assert_eq!(left(&replaced), ["old"], "2 had its name, so it is gone");
+    let mut third = with("4", "newer");
+    third.inherit(&replaced);
+    third.inherit(&replaced);
+    assert_eq!(left(&third), ["old", "new"]);
+    let mut back = with("1", "old");
+    back.inherit(&third);
+    assert_eq!(left(&back), ["new", "newer"], "it is registered again");
+    let mut gone = record("a", "h");
+    gone.inherit(&with("1", "old"));
+    assert!(gone.left.is_empty(), "no container is no other name");
 }
 
 #[test]
@@ -59,7 +85,7 @@ fn an_instance_is_a_line_of_its_own_under_a_head() {
         ["  a@edge-2: {\"status\": {\"name\": \"a\", ", "  \"a@fe80::\": {\"status\": {", "  b@edge-1: {\"status\": {"];
     assert_eq!(lines.len(), starts.len(), "{text}");
     assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{text}");
-    let end = r#", "health": null, "message": "docker: \"no\"\n\u007f\u2028\ufeffé🙂", "state": "unknown", "started_at": null, "outdated": null, "outdated_reasons": []}, "container_id": null, "command_hash": null, "stopped_by": {"who": "ana", "at": "1970-01-01T00:00:05Z"}}"#;
+    let end = r#", "health": null, "message": "docker: \"no\"\n\u007f\u2028\ufeffé🙂", "state": "unknown", "started_at": null, "outdated": null, "outdated_reasons": []}, "container_id": null, "command_hash": null, "stopped_by": {"who": "ana", "at": "1970-01-01T00:00:05Z"}, "container": null}"#;
     assert!(lines[0].ends_with(end), "{text}");
 }
 
@@ -148,7 +174,12 @@ fn any_record() -> impl Strategy<Value = Record> {
                 ..record.status
             };
             let (container_id, command_hash, stopped_by) = rest;
-            Record { status, container_id, command_hash, stopped_by: stopped_by.map(|(who, at)| StoppedBy { who, at }) }
+            let stopped_by = stopped_by.map(|(who, at)| StoppedBy { who, at });
+            let left = container_id
+                .iter()
+                .map(|id: &String| LeftBehind { container_id: id.clone(), container: "x".to_owned() })
+                .collect();
+            Record { status, container: container_id.clone(), container_id, command_hash, stopped_by, left }
         },
     )
 }

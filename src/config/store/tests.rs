@@ -29,7 +29,7 @@ fn workspace(dir: &Path) -> Workspace {
 fn record(instance: &Instance) -> Record {
     let at = jiff::Timestamp::from_second(1).unwrap();
     let status = ServerStatus::bare(instance.server.clone(), instance.host.clone(), Status::Running, at);
-    Record { status, container_id: None, command_hash: None, stopped_by: None }
+    Record { status, container_id: None, command_hash: None, stopped_by: None, container: None, left: vec![] }
 }
 
 fn instance(number: usize) -> Instance {

@@ -1,10 +1,25 @@
 //! Whether two names of images name the same one.
 //!
-//! Boundary: names and ids only; whether a tag has moved since is not asked here.
+//! Boundary: names and ids only; which id a tag has on the host now is asked by the caller.
+
+use crate::docker::inspect::{Container, Image};
 
 /// Whether a container made from `running` (its id `running_id`) is made from `registered`.
 pub(super) fn is_same(registered: &str, running: &str, running_id: &str) -> bool {
     registered == running || normal(registered) == normal(running) || is_id(registered, running_id)
+}
+
+/// Whether the tag that `container` was made from names another image now, as far as it is among the host's `images`.
+#[must_use]
+pub fn is_moved(container: &Container, images: &[Image]) -> bool {
+    let bare = |id: &str| id.strip_prefix("sha256:").unwrap_or(id).to_owned();
+    // A digest cannot move, and an id is no tag.
+    if container.image.contains('@') || is_id(&container.image, &container.image_id) {
+        return false;
+    }
+    let name = normal(&container.image);
+    let now = images.iter().find(|image| image.tags.iter().any(|tag| normal(tag) == name));
+    now.is_some_and(|image| bare(&image.id) != bare(&container.image_id))
 }
 
 /// The name with everything that docker assumes spelt the same way: no `docker.io/library/`, `:latest` said, no tag beside a digest
@@ -47,6 +62,34 @@ mod tests {
         ] {
             assert!(is_same(a, b, id), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_names_another_image_now_is_moved() {
+        let text = crate::docker::fixture::read("20.10/inspect/plain.out");
+        let mut container =
+            crate::docker::inspect::parse(&text).unwrap_or_else(|e| panic!("{e}")).pop().unwrap_or_else(|| panic!());
+        let image = |id: &str, tags: &[&str]| Image {
+            id: id.to_owned(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            env_names: vec![],
+        };
+        container.image_id = "sha256:aa11".to_owned();
+        for (name, images, moved) in [
+            ("app", vec![image("sha256:aa11", &["app:latest"])], false),
+            ("app", vec![image("sha256:bb22", &["app:latest"])], true),
+            ("app", vec![image("aa11", &["docker.io/library/app:latest"])], false),
+            ("localhost/app:1", vec![image("bb22", &["localhost/app:1"])], true),
+            ("app:1", vec![image("sha256:bb22", &["app:latest", "other:1"])], false),
+            ("app", vec![], false),
+            ("app@sha256:ab", vec![image("sha256:bb22", &["app:latest"])], false),
+        ] {
+            container.image = name.to_owned();
+            assert_eq!(is_moved(&container, &images), moved, "{name} {images:?}");
+        }
+        container.image_id = "sha256:cc00a385cbfe8354dafbe568ce7fff996bab1be2169fa5095c6416c7b99cd973".to_owned();
+        container.image = "cc00a385cbfe".to_owned();
+        assert!(!is_moved(&container, &[image("sha256:bb22", &["cc00a385cbfe:latest"])]), "an id is no tag");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(super) fn judge(
     let (Outcome::Changed | Outcome::Unchanged, Some(container)) = (row.outcome, container) else { return };
     let what = match (container.health, allowed) {
         _ if container.state != ContainerState::Running => return,
-        (Some(Health::Unhealthy), _) => "it runs, but docker's health check fails".to_owned(),
+        (Some(Health::Unhealthy), _) => "docker's health check fails".to_owned(),
         (Some(Health::Starting), Some(allowed)) => {
             format!("docker's health check has not passed within {} s", allowed.as_secs_f64())
         }

@@ -63,6 +63,8 @@ pub(super) fn judge(
         container_id: container.map(|c| c.id.clone()),
         command_hash: None,
         stopped_by: None,
+        container: Some(r.container.clone()),
+        left: vec![],
     };
     let elsewhere = meddled(r, decision, was, container, job);
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
@@ -85,7 +87,10 @@ pub(super) fn judge(
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
     };
     let by_mcp = container.is_some_and(|c| stopped_by_mcp(Some(&record), c));
-    let status = report(&instance.server, &instance.host, container, by_mcp, seen.at());
+    let mut status = report(&instance.server, &instance.host, container, by_mcp, seen.at());
+    if let Some(container) = container {
+        observe::judge_outdated(&mut status, r, (record.command_hash.as_deref(), previous), container, seen);
+    }
     record.status = status.clone();
 
     // A command whose section did not come back may have done anything.
@@ -114,9 +119,11 @@ pub(super) fn judge(
     let note = match decision {
         Decision::Leave(note) => note.clone(),
         // It comes up at each turn of its loop as well: that it is up now proves little.
-        Decision::Restart | Decision::StopAndReplace if error.is_none() => was
-            .filter(|was| was.state == ContainerState::Restarting || is_looping(was, before.at().host))
-            .map(|_| format!("it was restarting in a loop before; check again with `mcp list {}`", r.target.instance())),
+        Decision::Restart | Decision::StopAndReplace if error.is_none() => {
+            was.filter(|was| was.state == ContainerState::Restarting || is_looping(was, before.at().host)).map(|_| {
+                format!("it was restarting in a loop before; check again with `mcp list {}`", r.target.instance())
+            })
+        }
         _ => None,
     };
     let action = if error.is_some() { None } else { decision.action() };

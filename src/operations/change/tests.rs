@@ -45,6 +45,8 @@ fn record(container: &Container, command: &str) -> Record {
         container_id: Some(container.id.clone()),
         command_hash: Some(crate::operations::registered::command_hash(command)),
         stopped_by: None,
+        container: None,
+        left: vec![],
     }
 }
 
