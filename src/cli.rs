@@ -6,12 +6,15 @@ mod hints;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     commands::{App, Background, Command, Interrupts},
     error::{CommandError, Exit},
-    render::{Format, Ui},
+    render::{ColorChoice, Format, Ui},
 };
 
 /// Start, stop, restart, watch and read MCP servers in Docker on many hosts over SSH.
@@ -80,8 +83,12 @@ pub struct Global {
     /// Say each exec with its time
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// No colour, as with NO_COLOR
-    #[arg(long, global = true)]
+    /// When output is coloured: on a terminal (NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured), always or never
+    #[arg(long, global = true, default_value = "auto", hide_possible_values = true, value_name = "always|auto|never")]
+    #[arg(value_parser = PossibleValuesParser::new(ColorChoice::NAMES).map(|name| ColorChoice::named(&name).unwrap_or_default()))]
+    pub color: ColorChoice,
+    /// The same as --color never
+    #[arg(long, global = true, conflicts_with = "color")]
     pub no_color: bool,
     /// How long a session is kept for the next run after its last use; 0 keeps and uses none [default: $MCP_PERSIST, else that of
     /// the host's entry, else 60s]
@@ -99,6 +106,10 @@ pub struct Global {
 }
 
 impl Global {
+    fn colors(&self) -> ColorChoice {
+        if self.no_color { ColorChoice::Never } else { self.color }
+    }
+
     /// How long sessions are kept, where the command line or the environment says so. A variable that is empty says nothing.
     fn persist(&self) -> Result<Option<Duration>, CommandError> {
         if self.no_persist {
@@ -160,12 +171,17 @@ fn collapse(command: clap::Command) -> clap::Command {
 /// Runs the process's command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    let color = match ColorChoice::in_words(std::env::args_os()) {
+        ColorChoice::Auto => clap::ColorChoice::Auto,
+        ColorChoice::Always => clap::ColorChoice::Always,
+        ColorChoice::Never => clap::ColorChoice::Never,
+    };
+    let matches = match command().color(color).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             let typed: Vec<String> =
                 std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-            let error = hints::direct(error, &typed, &Cli::command());
+            let error = hints::direct(error, &typed, &Cli::command().color(color));
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
@@ -182,14 +198,14 @@ pub fn main() -> ExitCode {
     let persist = match global.persist() {
         Ok(persist) => persist,
         Err(error) => {
-            Ui::new(format, global.quiet, global.verbose, global.no_color).error(&error);
+            Ui::new(format, global.quiet, global.verbose, global.colors()).error(&error);
             return ExitCode::from(error.exit.code());
         }
     };
     let keeps = command.keeps_sessions() && !global.dry_run && persist != Some(Duration::ZERO);
     // Before anything else, while there is one thread.
     let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
-    let mut ui = Ui::new(format, global.quiet, global.verbose, global.no_color);
+    let mut ui = Ui::new(format, global.quiet, global.verbose, global.colors());
     ui.show_secrets = global.show_secrets;
     let mut app = App::new(global, Arc::clone(&interrupts), background.as_ref().map(Background::keep));
     let exit = command.run(&mut app, &mut ui).unwrap_or_else(|error: CommandError| {

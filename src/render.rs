@@ -3,6 +3,7 @@
 //! Boundary: takes reports, events and errors; never asks a host anything. Next: `ui` holds the two streams.
 
 mod change;
+mod color;
 mod copy;
 mod error;
 mod exec;
@@ -25,11 +26,14 @@ mod sessions;
 mod status;
 mod table;
 mod terminal;
+mod trouble;
 mod trust;
 mod ui;
 mod verify;
+mod watch;
 mod words;
 
+pub use color::ColorChoice;
 pub use exec::{ExecPrinter, Gathered};
 pub use history::when;
 pub use interrupt::{interrupted, killed};
@@ -38,4 +42,5 @@ pub use progress::{Progress, suspended};
 pub use secret::ask_secret;
 pub use trust::trust_question;
 pub use ui::{Format, Ui, flush};
+pub use watch::WatchPrinter;
 pub use words::{bytes, duration};

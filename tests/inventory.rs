@@ -10,6 +10,8 @@
     reason = "a test stops at the first surprise and says what sshd said; each test binary uses its own part of the helpers"
 )]
 
+#[path = "support/around.rs"]
+mod around;
 #[path = "support/said.rs"]
 mod said;
 #[path = "transport/sshd.rs"]
@@ -21,6 +23,8 @@ mod examples;
 mod executables;
 #[path = "inventory/reached.rs"]
 mod reached;
+#[path = "inventory/widths.rs"]
+mod widths;
 #[path = "inventory/workspace.rs"]
 mod workspace;
 

@@ -23,6 +23,8 @@ mod list;
 mod log;
 #[path = "reading/log_end.rs"]
 mod log_end;
+#[path = "reading/watch.rs"]
+mod watch;
 
 use rig::Scratch;
 

@@ -45,9 +45,9 @@ const VERBS: &[(&[&str], &str)] = &[
 /// Options of other tools.
 const OPTIONS: &[(&[&str], &str)] = &[
     (&["--format"], "`-o json|yaml|wide|name` chooses the output format"),
-    (&["-w", "--watch"], "repeat the command with watch(1): `watch -n 2 mcp list`"),
+    (&["-w", "--watch"], "`mcp list --watch` repeats a list"),
     (&["-A", "--all-namespaces"], "`mcp list` shows all servers by default; start, stop and restart take `--all`"),
-    (&["--sort-by"], "rows are in inventory order; `mcp list -o json` can be sorted by jq"),
+    (&["--sort-by"], "`mcp list --sort name` sorts by a column, `mcp list --sort -uptime` in descending order"),
     (&["--no-trunc"], "`-o wide` shows every column uncut"),
     (&["-d", "--daemon", "--detach"], "servers always run in the background: `mcp start NAME`"),
     (

@@ -13,6 +13,7 @@ use super::{
     App,
     on_hosts::{Chosen, RetryHostsArgs, choose},
     rolling::RollingArgs,
+    selection::joined,
 };
 use crate::{
     config::journal::ExecAgain,
@@ -35,9 +36,9 @@ pub struct ExecArgs {
     /// Hosts: 'web-*,@prod,!web-03', or all
     #[arg(value_name = "PATTERN", required_unless_present_any = ["on", "retry_failed"])]
     pattern: Option<String>,
-    /// The same
+    /// The same (repeatable)
     #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
-    on: Option<String>,
+    on: Vec<String>,
     #[command(flatten)]
     retry: RetryHostsArgs,
     /// The command, or the arguments of --script
@@ -67,7 +68,7 @@ pub struct ExecArgs {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: ExecArgs) -> Result<Exit, CommandError> {
     let rolling = args.rolling.over(Rolling::default())?;
-    let pattern = args.pattern.or(args.on);
+    let pattern = args.pattern.or_else(|| joined(&args.on));
     let Some(chosen) = choose(app, ui, HostVerb::Exec, pattern.as_deref(), &args.retry)? else { return Ok(Exit::Ok) };
     let by_name = matches!(chosen.hosts()[..], [host] if pattern.as_deref() == Some(host.name.as_str()));
     let plan = Plan {

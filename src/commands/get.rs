@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{App, Interrupt};
+use super::{App, Interrupt, selection::joined};
 use crate::{
     error::{CommandError, Exit},
     operations::{
@@ -22,9 +22,9 @@ pub struct GetArgs {
     /// Servers or instances: finance, finance@edge-1, 'fin*'
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
-    /// Only on these hosts
+    /// Only on these hosts (repeatable)
     #[arg(long, value_name = "PATTERN")]
-    on: Option<String>,
+    on: Vec<String>,
     /// How many of the last log lines
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     lines: u32,
@@ -32,7 +32,7 @@ pub struct GetArgs {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: GetArgs) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
-    let selection = Selection { names: args.names, on: args.on, ..Selection::default() };
+    let selection = Selection { names: args.names, on: joined(&args.on), ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
     if app.global.dry_run {
         ui.dry_run(&dry_run::list(&targets, true)?);

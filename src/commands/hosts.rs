@@ -4,7 +4,7 @@ mod trust;
 
 use clap::{Args, Subcommand};
 
-use super::{App, Interrupt};
+use super::{App, Interrupt, selection::joined};
 use crate::{
     config::{edit::Value, store::Workspace},
     domain::Host,
@@ -54,10 +54,17 @@ enum HostsVerb {
 struct PatternArgs {
     /// Only these hosts: 'web-*,@prod,!web-03', or by address: root@10.0.0.5:2222
     #[arg(value_name = "PATTERN")]
-    pattern: Option<String>,
-    /// The same
-    #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
-    on: Option<String>,
+    patterns: Vec<String>,
+    /// The same (repeatable)
+    #[arg(long, value_name = "PATTERN", conflicts_with = "patterns")]
+    on: Vec<String>,
+}
+
+impl PatternArgs {
+    /// The pattern of all hosts that are named, in either way; `None` without any.
+    fn pattern(&self) -> Option<String> {
+        joined(&self.patterns).or_else(|| joined(&self.on))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -104,8 +111,8 @@ fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, CommandError> {
     match args.verb {
-        HostsVerb::List(pattern) => look(app, ui, pattern, false),
-        HostsVerb::Check(pattern) => look(app, ui, pattern, true),
+        HostsVerb::List(pattern) => look(app, ui, &pattern, false),
+        HostsVerb::Check(pattern) => look(app, ui, &pattern, true),
         HostsVerb::Trust(args) => trust::run(app, ui, args),
         HostsVerb::Add(args) => {
             // A range such as web-[01:20] is no host's name; loading the changed file checks what it expands to.
@@ -153,8 +160,8 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
     }
 }
 
-fn look(app: &App, ui: &mut Ui, args: PatternArgs, check: bool) -> Result<Exit, CommandError> {
-    let pattern = args.pattern.or(args.on);
+fn look(app: &App, ui: &mut Ui, args: &PatternArgs, check: bool) -> Result<Exit, CommandError> {
+    let pattern = args.pattern();
     let (workspace, loaded) = app.open_on(ui, pattern.as_deref())?;
     let names = select::hosts(pattern.as_deref(), &loaded.inventory)?;
     let selected: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();

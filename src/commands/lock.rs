@@ -2,7 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::{App, Interrupt, app::store_error, selection::SelectionArgs};
+use super::{
+    App, Interrupt,
+    app::store_error,
+    selection::{SelectionArgs, joined},
+};
 use crate::{
     domain::{Host, plural},
     error::{CommandError, Exit},
@@ -36,7 +40,10 @@ enum Verb {
 struct ListArgs {
     /// Only these hosts: 'web-*,@prod,!web-03' [default: all]
     #[arg(value_name = "PATTERN")]
-    pattern: Option<String>,
+    patterns: Vec<String>,
+    /// The same (repeatable)
+    #[arg(long, value_name = "PATTERN", conflicts_with = "patterns")]
+    on: Vec<String>,
 }
 
 /// Take leases away from whoever holds them
@@ -57,8 +64,9 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LockArgs) -> Result<Exit, Comman
 }
 
 fn list(app: &App, ui: &mut Ui, args: &ListArgs) -> Result<Exit, CommandError> {
-    let (workspace, loaded) = app.open_on(ui, args.pattern.as_deref())?;
-    let names = select::hosts(args.pattern.as_deref(), &loaded.inventory)?;
+    let pattern = joined(&args.patterns).or_else(|| joined(&args.on));
+    let (workspace, loaded) = app.open_on(ui, pattern.as_deref())?;
+    let names = select::hosts(pattern.as_deref(), &loaded.inventory)?;
     let hosts: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();
     if app.global.dry_run {
         ui.note(&format!("would ask {}", plural(hosts.len(), "host")));

@@ -143,9 +143,9 @@ fn cannot_go(name: &ServerName, results: &[(Instance, Forgotten)]) -> Result<(),
     Ok(())
 }
 
-fn troubles(results: &[(Instance, Forgotten)]) -> Vec<(String, Trouble)> {
+fn troubles(results: &[(Instance, Forgotten)]) -> Vec<(Instance, Trouble)> {
     let trouble = |(instance, forgotten): &(Instance, Forgotten)| match forgotten {
-        Forgotten::Trouble(trouble) => Some((format!("cannot remove {instance}"), trouble.clone())),
+        Forgotten::Trouble(trouble) => Some((instance.clone(), trouble.clone())),
         _ => None,
     };
     results.iter().filter_map(trouble).collect()

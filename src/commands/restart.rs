@@ -65,7 +65,7 @@ fn outdated(app: &App, ui: &mut Ui, mut selection: Selection, plan: Plan) -> Res
     warnings.iter().for_each(|w| ui.warn(w));
     let is_outdated = |t: &Target<'_>| {
         let is_it = |s: &ServerStatus| s.name == t.server.name && s.host == t.host.name;
-        report.statuses().any(|s| s.outdated == Some(true) && is_it(s))
+        report.rows.iter().any(|row| row.status.outdated == Some(true) && is_it(&row.status))
     };
     let chosen: Vec<Target<'_>> = targets.into_iter().filter(is_outdated).collect();
     ui.no_answers(&report.troubles);

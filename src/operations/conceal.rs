@@ -10,7 +10,7 @@ use super::{
     exec::report::ExecReport,
     get::GetReport,
     hosts::{Finding, HostCheck, HostRow},
-    list::ListReport,
+    list::{ListReport, ListRow},
     orphans::OrphanReport,
     register::Completed,
 };
@@ -96,9 +96,18 @@ impl Quotes for GetReport {
     }
 }
 
+impl Quotes for ListRow {
+    fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
+        self.status.texts(each);
+        said([&mut self.command, &mut self.stop, &mut self.logs, &mut self.stats], each);
+        said(&mut self.description, each);
+        said(&mut self.known, each);
+    }
+}
+
 impl Quotes for ListReport {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
-        self.rows.iter_mut().for_each(|(status, _)| status.texts(each));
+        self.rows.iter_mut().for_each(|row| row.texts(each));
         self.troubles.iter_mut().for_each(|(_, trouble)| trouble.texts(each));
     }
 }

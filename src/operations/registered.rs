@@ -101,6 +101,12 @@ impl<'a> Registered<'a> {
         pull(self.target.server, &self.run, self.target.host)
     }
 
+    /// The registered stats string, or the derived one.
+    #[must_use]
+    pub fn stats_command(&self) -> String {
+        on_host(&stats(self.target.server, &self.container), self.target.host)
+    }
+
     /// Whether the stop string is the derived one.
     #[must_use]
     pub fn stops_by_default(&self) -> bool {

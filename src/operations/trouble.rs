@@ -38,13 +38,41 @@ pub struct Trouble {
     pub hint: Option<String>,
     /// The container's last log lines, where they may tell.
     pub log: Vec<String>,
+    /// The cause without what is one host's own; see [`Trouble::general_cause`].
+    #[serde(skip)]
+    pub general: Option<Box<General>>,
+}
+
+/// A cause in words that hold for every host with that cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct General {
+    /// The cause it is the general form of: where that was changed since, this is out of date.
+    specific: String,
+    /// In general.
+    cause: String,
 }
 
 impl Trouble {
     /// The host answered and it did not work.
     #[must_use]
     pub fn failed(cause: impl Into<String>, hint: Option<String>) -> Self {
-        Self { kind: TroubleKind::Failed, phase: None, cause: cause.into(), hint, log: vec![] }
+        Self { kind: TroubleKind::Failed, phase: None, cause: cause.into(), hint, log: vec![], general: None }
+    }
+
+    /// The same with a cause in words that hold for every host that has it.
+    #[must_use]
+    pub fn in_general(self, cause: impl Into<String>) -> Self {
+        let general = General { specific: self.cause.clone(), cause: cause.into() };
+        Self { general: Some(Box::new(general)), ..self }
+    }
+
+    /// The cause without address, key and what else is only this host's, so that hosts with the same cause can be told together.
+    #[must_use]
+    pub fn general_cause(&self) -> &str {
+        match &self.general {
+            Some(general) if general.specific == self.cause => &general.cause,
+            _ => &self.cause,
+        }
     }
 
     /// A docker command that ended with `exit` and said `stderr`; `None` when it succeeded. No exit code means that nobody
@@ -80,6 +108,7 @@ impl Trouble {
                 cause: error.to_string(),
                 hint: Some("`mcp resume` does what is left of a run that changes things".to_owned()),
                 log: vec![],
+                general: None,
             },
             HostError::Late => Self {
                 kind: TroubleKind::Unreachable,
@@ -87,6 +116,7 @@ impl Trouble {
                 cause: error.to_string(),
                 hint: Some("is the host overloaded? run the same command again".to_owned()),
                 log: vec![],
+                general: None,
             },
             HostError::Halted(_) => Self {
                 kind: TroubleKind::Halted,
@@ -94,6 +124,7 @@ impl Trouble {
                 cause: error.to_string(),
                 hint: Some("mend what failed, then `mcp resume` goes on with the rest".to_owned()),
                 log: vec![],
+                general: None,
             },
             HostError::Answer(_) => Self::failed(
                 error.to_string(),
@@ -109,9 +140,28 @@ impl Trouble {
                 cause: transport.kind.to_string(),
                 hint: hint(&transport.kind, transport.phase, host),
                 log: vec![],
+                general: general(&transport.kind)
+                    .map(|cause| Box::new(General { specific: transport.kind.to_string(), cause })),
             },
         }
     }
+}
+
+/// What a kind of error means without the host's own words; `None` where its text holds for every host, and where each host has to
+/// be looked at (a changed key).
+fn general(kind: &TransportErrorKind) -> Option<String> {
+    Some(match kind {
+        TransportErrorKind::Resolve { reason, .. } => format!("cannot find the address: {reason}"),
+        TransportErrorKind::Connect { source, .. } => format!("cannot connect: {source}"),
+        TransportErrorKind::HostKeyUnknown { .. } => "the host key is not known".to_owned(),
+        TransportErrorKind::Authentication { user, tried, .. } => {
+            format!("the login as {user} failed, none of these was accepted: {}", tried.join(", "))
+        }
+        TransportErrorKind::Forward { jump, reason, .. } => {
+            format!("the jump host {jump} cannot connect to them: {reason}")
+        }
+        _ => return None,
+    })
 }
 
 fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> {
@@ -173,4 +223,51 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
             return None;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+    use crate::{
+        domain::{Connection, HostName, SshEndpoint},
+        transport::TransportError,
+    };
+
+    #[test]
+    fn causes_of_one_kind_are_the_same_in_general_and_a_revoked_key_is_each_hosts_own() {
+        let trouble = |number: usize, phase, kind| {
+            let endpoint = SshEndpoint::new(format!("10.0.0.{number}"), "ops");
+            let host = Host::new(HostName::new(format!("h{number}")).unwrap(), Connection::Ssh(endpoint));
+            Trouble::host(&HostError::Transport(TransportError::new(phase, kind)), &host)
+        };
+        let target = |number: usize| format!("10.0.0.{number}:22");
+        let refused = |number| {
+            let source = std::io::ErrorKind::ConnectionRefused.into();
+            trouble(number, Phase::Tcp, TransportErrorKind::Connect { target: target(number), source })
+        };
+        let unknown = |number| {
+            let (key_type, fingerprint) = ("ssh-ed25519".to_owned(), format!("SHA256:{number}"));
+            let kind = TransportErrorKind::HostKeyUnknown { target: target(number), key_type, fingerprint };
+            trouble(number, Phase::HostKey, kind)
+        };
+        let login = |number| {
+            let (user, tried) = ("ops".to_owned(), vec!["no agent".to_owned()]);
+            let kind = TransportErrorKind::Authentication { user, target: target(number), tried };
+            trouble(number, Phase::Authentication, kind)
+        };
+        let revoked = |number| {
+            let (key_type, fingerprint, file) = (String::new(), String::new(), String::new());
+            let target = target(number);
+            let kind = TransportErrorKind::HostKeyRevoked { target, key_type, fingerprint, file, line: 1 };
+            trouble(number, Phase::HostKey, kind)
+        };
+        for (one, two) in [(refused(1), refused(2)), (unknown(1), unknown(2)), (login(1), login(2))] {
+            assert_eq!(one.general_cause(), two.general_cause());
+            assert_ne!(one.cause, two.cause);
+            assert!(!one.general_cause().contains("10.0.0.1"), "{}", one.general_cause());
+        }
+        assert_ne!(revoked(1).general_cause(), revoked(2).general_cause());
+    }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Format, Ui, host_run::batches, sanitise, status::age, table::table, words};
+use super::{Format, Ui, host_run::batches, sanitise, status::age, table::table, trouble::Subject, words};
 use crate::{
     domain::{ServerStatus, Status},
     error::Exit,
-    operations::{ChangeReport, InstanceReport, Outcome, Trouble, Verb},
+    operations::{ChangeReport, InstanceReport, Outcome, Verb},
 };
 
 impl Ui {
@@ -26,9 +26,12 @@ impl Ui {
             self.answer(&text);
         }
         let failures = report.instances.iter().filter(|row| row.error.is_some());
-        self.troubles(failures.filter_map(|row| {
-            Some((format!("cannot {} {}@{}", report.verb.as_str(), row.name, row.host), row.error.as_ref()?))
-        }));
+        let before = format!("cannot {} ", report.verb.as_str());
+        self.troubles(
+            failures.filter_map(|row| {
+                Some((Subject::instance(before.as_str(), &row.name, &row.host), row.error.as_ref()?))
+            }),
+        );
         self.note(&self.recap(report));
         let is_left = report.exit() != Exit::Ok && report.instances.iter().any(|row| !row.outcome.is_ok());
         if is_left
@@ -66,7 +69,8 @@ impl Ui {
             _ => s.status.as_str().to_owned(),
         };
         let status = row.status.as_ref().map_or_else(|| "-".to_owned(), known);
-        let note = row.note.as_deref().or(row.error.as_ref().map(|e| e.cause.as_str())).unwrap_or_default();
+        // The cause stands below the table, once for all rows that share it.
+        let note = row.note.as_deref().unwrap_or_default();
         vec![row.name.to_string(), row.host.to_string(), result, status, sanitise::line(note).into_owned()]
     }
 
@@ -95,32 +99,5 @@ impl Ui {
         let batches = batches(report.batches, report.batches_begun);
         let halted = report.halted.as_ref().map(|why| format!("\n{verb} ended early: {}", sanitise::line(why)));
         format!("{verb}: {} in {took}{batches}{interrupted}{}", parts.join(" · "), halted.unwrap_or_default())
-    }
-
-    /// Prints each trouble with its cause, hint and log lines; one that many share is printed once, with the others' names.
-    pub(super) fn troubles<'a>(&mut self, troubles: impl Iterator<Item = (String, &'a Trouble)>) {
-        let mut folded: Vec<(Vec<String>, &Trouble)> = vec![];
-        for (what, trouble) in troubles {
-            match folded.iter_mut().find(|(_, other)| *other == trouble) {
-                Some((whats, _)) => whats.push(what),
-                None => folded.push((vec![what], trouble)),
-            }
-        }
-        for (whats, trouble) in folded {
-            let trouble = &*self.hidden(trouble);
-            let label = self.paint_err("error:", |s| s.red().bold());
-            let more = match whats.len() {
-                1 => String::new(),
-                n => format!(" (and {} more)", n - 1),
-            };
-            self.story(&format!("{label} {}{more}", sanitise::line(&whats[0])));
-            self.story(&format!("  cause: {}", sanitise::line(&trouble.cause)));
-            for line in &trouble.log {
-                self.story(&format!("  log:   {}", sanitise::line(line)));
-            }
-            if let Some(hint) = &trouble.hint {
-                self.story(&format!("  hint:  {}", sanitise::line(hint)));
-            }
-        }
     }
 }

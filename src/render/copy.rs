@@ -48,7 +48,8 @@ impl Ui {
             CopyOutcome::Not(_) => s.red(),
         });
         let backup = report.backup.as_ref().map(|path| format!("the old one is {path}"));
-        let note = report.error.as_ref().map(|error| error.cause.clone()).or(backup).unwrap_or_default();
+        // Why it was not copied stands below the table, once for all hosts that share it.
+        let note = backup.unwrap_or_default();
         vec![
             report.host.to_string(),
             result,

@@ -18,7 +18,7 @@ use crate::{
     operations::{
         exec::{
             MEMORY_LIMIT, OUTPUT_LIMIT, Room, Stream,
-            report::{ExecOutcome, ExecReport, ExecSummary},
+            report::{ExecOutcome, ExecReport, ExecSummary, Troubled},
         },
         host_run::HostRunReport,
     },
@@ -222,20 +222,8 @@ impl Ui {
 
     /// Prints each cause once, with the hosts that have it.
     pub(super) fn troubled(&mut self, summary: &ExecSummary) {
-        for troubled in &summary.troubles {
-            let names = fold(troubled.hosts.iter().map(HostName::as_str));
-            let label = self.paint_err("error:", |s| s.red().bold());
-            self.story(&format!("{label} {} on {names} ({})", troubled.outcome.as_str(), troubled.hosts.len()));
-            // Names and addresses in the words are those of one of them.
-            let of = match (troubled.hosts.len(), troubled.hosts.first()) {
-                (2.., Some(first)) => format!("on {first}: "),
-                _ => String::new(),
-            };
-            let trouble = self.hidden(&troubled.trouble);
-            self.story(&format!("  cause: {of}{}", sanitise::line(&trouble.cause)));
-            if let Some(hint) = &trouble.hint {
-                self.story(&format!("  hint:  {}", sanitise::line(hint)));
-            }
+        for Troubled { outcome, hosts, trouble } in &summary.troubles {
+            self.shared_trouble(&format!("{}: ", outcome.as_str()), hosts, trouble);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Boundary: a report in, text out.
 
-use super::{Format, Ui, sanitise, status::age, words};
+use super::{Format, Ui, sanitise, status::age, trouble::Subject, words};
 use crate::operations::get::GetReport;
 
 impl Ui {
@@ -22,7 +22,7 @@ impl Ui {
             }
         }
         let troubles =
-            reports.iter().filter_map(|r| Some((format!("no answer for {}@{}", r.name, r.host), r.error.as_ref()?)));
+            reports.iter().filter_map(|r| Some((Subject::host("no answer from ", &r.host, ""), r.error.as_ref()?)));
         self.troubles(troubles);
     }
 
@@ -70,7 +70,8 @@ impl Ui {
             state.push_str(&format!(", last known {} ago", age(status, jiff::Timestamp::now())));
         }
         line("status", &state);
-        if let Some(message) = &status.message {
+        // Without an answer the message is the cause, which stands below.
+        if let Some(message) = status.message.as_ref().filter(|_| report.error.is_none()) {
             line("message", message);
         }
         if status.outdated == Some(true) {

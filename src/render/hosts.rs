@@ -2,8 +2,11 @@
 //!
 //! Boundary: reports in, text out.
 
-use super::{Format, Ui, sanitise, table::table};
-use crate::operations::hosts::{Finding, Hop, HopState, HostCheck, HostRow};
+use super::{Format, Ui, sanitise, table::table, trouble::Subject};
+use crate::{
+    domain::fold::fold,
+    operations::hosts::{Finding, Hop, HopState, HostCheck, HostRow},
+};
 
 impl Ui {
     /// Prints the inventory.
@@ -19,7 +22,8 @@ impl Ui {
                     vec![
                         r.name.to_string(),
                         match (&r.refused, r.jump.as_slice()) {
-                            (Some(reason), _) => sanitise::line(&format!("refused: {reason}")).into_owned(),
+                            // Why stands below the table.
+                            (Some(_), _) => self.paint("refused", |s| s.red()),
                             (None, []) => sanitise::line(&r.target).into_owned(),
                             (None, jump) => {
                                 sanitise::line(&format!("{} via {}", r.target, jump.join(","))).into_owned()
@@ -32,10 +36,15 @@ impl Ui {
                 })
                 .collect();
             self.answer(&table(&["NAME", "TARGET", "GROUPS", "DOCKER", "INSTANCES"], cells, self.width()));
-            for row in rows {
-                if let Some(reason) = &row.refused {
-                    self.warn(&format!("{}: {reason}", row.name));
+            let mut refused: Vec<(&String, Vec<&str>)> = vec![];
+            for (reason, row) in rows.iter().filter_map(|row| Some((row.refused.as_ref()?, row))) {
+                match refused.iter_mut().find(|(other, _)| *other == reason) {
+                    Some((_, names)) => names.push(row.name.as_str()),
+                    None => refused.push((reason, vec![row.name.as_str()])),
                 }
+            }
+            for (reason, names) in refused {
+                self.warn(&format!("{}: {reason}", fold(names)));
             }
         }
     }
@@ -74,7 +83,8 @@ impl Ui {
             self.answer(&table(&heads, cells, self.width()));
         }
         self.troubles(checks.iter().filter_map(|c| {
-            Some((format!("{}: {}", c.host, c.broken.as_deref().unwrap_or("trouble")), c.error.as_ref()?))
+            let after = format!(": {}", failed_layer(c.broken.as_deref().unwrap_or_default()));
+            Some((Subject::host("", &c.host, after), c.error.as_ref()?))
         }));
     }
 
@@ -108,5 +118,19 @@ impl Ui {
             }
         }
         self.answer(&text);
+    }
+}
+
+/// What went wrong, told from the name of the layer that is broken.
+fn failed_layer(layer: &str) -> String {
+    match layer {
+        "" => "check failed".to_owned(),
+        "not attempted" => layer.to_owned(),
+        "TCP" => "TCP connect failed".to_owned(),
+        "DNS" => "DNS lookup failed".to_owned(),
+        "host key" => "host key check failed".to_owned(),
+        "permission" => "no permission to use docker".to_owned(),
+        "configuration" => "configuration not supported".to_owned(),
+        layer => format!("{layer} failed"),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Boundary: reports in, text out.
 
-use super::{Format, Ui, table::table, words};
+use super::{Format, Ui, table::table, trouble::Subject, words};
 use crate::{
     domain::plural,
     operations::locks::{HostTrouble, LockReport, ReleaseReport},
@@ -41,7 +41,9 @@ impl Ui {
     }
 
     fn unasked(&mut self, troubles: &[HostTrouble]) {
-        self.troubles(troubles.iter().map(|trouble| (trouble.host.to_string(), &trouble.error)));
+        self.troubles(
+            troubles.iter().map(|trouble| (Subject::host("no answer from ", &trouble.host, ""), &trouble.error)),
+        );
     }
 
     /// Says what was released.

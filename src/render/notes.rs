@@ -2,9 +2,9 @@
 //!
 //! Boundary: values in, text out.
 
-use super::{Format, Ui, sanitise, table::table};
+use super::{Format, Ui, sanitise, table::table, trouble::Subject};
 use crate::{
-    domain::HostName,
+    domain::{HostName, Instance},
     operations::{Trouble, dry_run::DryStep, register::Completed},
 };
 
@@ -76,11 +76,13 @@ impl Ui {
 
     /// Prints why a log could not be read, or ended.
     pub fn log_trouble(&mut self, instance: &str, trouble: &Trouble) {
-        self.troubles(std::iter::once((format!("cannot read the log of {instance}"), trouble)));
+        let (server, host) = instance.split_once('@').unwrap_or((instance, ""));
+        self.troubles(std::iter::once((Subject::instance("cannot read the log of ", &server, &host), trouble)));
     }
 
-    /// Prints troubles, each with what it was about.
-    pub fn remove_troubles(&mut self, troubles: &[(String, Trouble)]) {
-        self.troubles(troubles.iter().map(|(what, trouble)| (what.clone(), trouble)));
+    /// Prints why instances could not be removed.
+    pub fn remove_troubles(&mut self, troubles: &[(Instance, Trouble)]) {
+        let subject = |instance: &Instance| Subject::instance("cannot remove ", &instance.server, &instance.host);
+        self.troubles(troubles.iter().map(|(instance, trouble)| (subject(instance), trouble)));
     }
 }

@@ -110,7 +110,9 @@ impl Progress {
         if self.verbose
             && let Event::Exec { host, label, elapsed } = event
         {
-            tell(&format!("{host}: {} {label} in {:.0} ms", self.verb, elapsed.as_secs_f64() * 1000.0));
+            // `list list` would name one thing twice.
+            let verb = if *label == self.verb { String::new() } else { format!("{} ", self.verb) };
+            tell(&format!("{host}: {verb}{label} in {:.0} ms", elapsed.as_secs_f64() * 1000.0));
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.take(event);

@@ -1,103 +1,151 @@
 //! Tables that fit the terminal.
 //!
-//! Boundary: rows of text in, lines out. On a terminal columns without any value are left out, long texts give way and names
-//! do not. What fits is only padded, which costs a tenth of what the library's arrangement does.
+//! Boundary: rows of text in, lines out. Off a terminal nothing is left out or cut. On one, columns without any value are left out,
+//! and where the rest is too wide `fit` chooses what is dropped, shortened or put below its row; names, states and causes never are.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, TableStyle, Width};
+mod fit;
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSplitter};
+
+use self::fit::{Column, Cut, Plan, Text};
 use super::sanitise::is_plain;
-
-/// Columns that may be cut when the terminal is too narrow; the others say which row it is.
-const ELASTIC: [&str; 7] = ["MESSAGE", "NOTE", "IMAGE", "COMMAND", "GROUPS", "TARGET", "CONTAINER"];
 
 /// Columns that are shown even without any value, because their place is where people look.
 const ALWAYS: [&str; 5] = ["NAME", "HOST", "STATUS", "RESULT", "MESSAGE"];
 
-/// Narrowest an elastic column gets.
-const LEAST: u16 = 8;
-
 /// Blanks between two columns.
 const BETWEEN: usize = 2;
 
-/// Widest table that is only padded; the library counts columns in 16 bits.
-const WIDEST: usize = 30_000;
+/// Blanks in front of what is put below its row.
+const INDENT: &str = "  ";
 
 /// Lays `rows` out under `header` within `width` columns; `None` lets them be as wide as they are (output to a file).
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, width: Option<usize>) -> String {
-    let shown: Vec<usize> = (0..header.len())
-        .filter(|column| width.is_none() || ALWAYS.contains(&header[*column]) || has_value(&rows, *column))
+    let is_shown = |column: usize| width.is_none() || ALWAYS.contains(&header[column]) || has_value(&rows, column);
+    let heads = std::iter::once(header.iter().map(|head| Cell::new(head)).collect());
+    let lines: Vec<Vec<Cell<'_>>> =
+        heads.chain(rows.iter().map(|row| row.iter().map(|cell| Cell::new(cell)).collect())).collect();
+    let columns: Vec<Column<'_>> = (0..header.len())
+        .filter(|at| is_shown(*at))
+        .map(|at| {
+            let natural = lines.iter().map(|line| line[at].width).max().unwrap_or(0);
+            Column { head: header[at], at, natural }
+        })
         .collect();
-    padded(header, &rows, &shown, width).unwrap_or_else(|| arranged(header, rows, &shown, width))
-}
-
-/// The rows as they are, when they fit and every cell is one line of text.
-fn padded(header: &[&str], rows: &[Vec<String>], shown: &[usize], width: Option<usize>) -> Option<String> {
-    let measure = |cell: &str| {
-        let is_text = !cell.chars().any(|c| c.is_control() && c != '\u{1b}');
-        is_text.then(|| if is_plain(cell.as_bytes()) { cell.len() } else { console::measure_text_width(cell) })
-    };
-    let mut lines: Vec<Vec<(&str, usize)>> = Vec::with_capacity(rows.len() + 1);
-    lines.push(shown.iter().map(|column| Some((header[*column], measure(header[*column])?))).collect::<Option<_>>()?);
-    for row in rows {
-        let cells = shown.iter().map(|column| Some((row[*column].as_str(), measure(&row[*column])?)));
-        lines.push(cells.collect::<Option<_>>()?);
-    }
-    let mut widths = vec![0; shown.len()];
-    for line in &lines {
-        widths.iter_mut().zip(line).for_each(|(width, (_, cell))| *width = (*width).max(*cell));
-    }
-    let between = shown.len().saturating_sub(1) * BETWEEN;
-    let whole = widths.iter().sum::<usize>() + between;
-    if whole > width.unwrap_or(WIDEST).min(WIDEST) {
-        return None;
-    }
-    let mut text = String::with_capacity(lines.len() * (whole + 1));
-    for line in lines {
-        let begin = text.len();
-        for ((cell, cell_width), width) in line.into_iter().zip(&widths) {
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width - cell_width + BETWEEN));
+    let plan = Plan::new(&columns, width.unwrap_or(usize::MAX));
+    let mut out = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        // The head of what stands below the rows would be a line of its own for nothing.
+        let text = plan.text_of(line).filter(|_| number > 0 || !matches!(plan.text, Text::Below(_)));
+        match width.filter(|width| plan.width() > *width) {
+            Some(width) => flow(&mut out, plan.columns.iter().map(|(at, _)| &line[*at]), width),
+            None => row(&mut out, line, &plan, text),
         }
-        let end = begin + text[begin..].trim_end().len();
-        text.truncate(end);
-        text.push('\n');
-    }
-    Some(text)
-}
-
-/// The rows arranged by the library: columns are narrowed, texts cut.
-fn arranged(header: &[&str], rows: Vec<Vec<String>>, shown: &[usize], width: Option<usize>) -> String {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    match width.and_then(|w| u16::try_from(w).ok()) {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-    };
-    let mut first = Row::from(shown.iter().map(|column| header[*column]).collect::<Vec<_>>());
-    first.max_height(1);
-    table.set_header(first);
-    for row in rows {
-        let mut row = Row::from(shown.iter().map(|column| row[*column].clone()).collect::<Vec<_>>());
-        row.max_height(1);
-        table.add_row(row);
-    }
-    let last = shown.len().saturating_sub(1);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last { 0 } else { 2 }));
-        if width.is_some() {
-            column.set_constraint(if ELASTIC.contains(&header[shown[index]]) {
-                ColumnConstraint::LowerBoundary(Width::Fixed(LEAST))
-            } else {
-                ColumnConstraint::ContentWidth
-            });
+        if let (Text::Below(_), Some(text), Some(width)) = (plan.text, text, width) {
+            for piece in wrapped(&text.text, width.saturating_sub(INDENT.len())) {
+                out.push_str(&format!("{INDENT}{piece}\n"));
+            }
         }
     }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
+    out
+}
+
+/// One line of text and how many columns it takes.
+struct Cell<'a> {
+    text: Cow<'a, str>,
+    width: usize,
+}
+
+impl<'a> Cell<'a> {
+    fn new(text: &'a str) -> Self {
+        let text = text.lines().next().unwrap_or_default();
+        let width = if is_plain(text.as_bytes()) { text.len() } else { console::measure_text_width(text) };
+        Self { text: Cow::Borrowed(text), width }
     }
-    text
+}
+
+impl Plan {
+    /// The text of a row, where it has one.
+    fn text_of<'c, 'a>(&self, line: &'c [Cell<'a>]) -> Option<&'c Cell<'a>> {
+        let (Text::Beside(at, _) | Text::Below(at)) = self.text else { return None };
+        line.get(at).filter(|cell| !matches!(&*cell.text, "" | "-"))
+    }
+
+    /// How wide the columns are together, without the text.
+    fn width(&self) -> usize {
+        self.columns.iter().map(|(_, width)| width + BETWEEN).sum::<usize>().saturating_sub(BETWEEN)
+    }
+}
+
+/// A row in columns; a text beside them that is too long goes on below itself.
+fn row(out: &mut String, line: &[Cell<'_>], plan: &Plan, text: Option<&Cell<'_>>) {
+    let begin = out.len();
+    for (at, width) in &plan.columns {
+        let cell = &line[*at];
+        let (shown, taken) = if cell.width > *width {
+            let shown = shortened(&cell.text, *width, plan.cut(*at));
+            let taken = console::measure_text_width(&shown);
+            (Cow::Owned(shown), taken)
+        } else {
+            (Cow::Borrowed(&*cell.text), cell.width)
+        };
+        out.push_str(&shown);
+        out.extend(std::iter::repeat_n(' ', width.saturating_sub(taken) + BETWEEN));
+    }
+    if let (Text::Beside(_, width), Some(text)) = (plan.text, text) {
+        if text.width <= width {
+            out.push_str(&text.text);
+        } else {
+            let indent = " ".repeat(if plan.columns.is_empty() { 0 } else { plan.width() + BETWEEN });
+            out.push_str(&wrapped(&text.text, width).join(&format!("\n{indent}")));
+        }
+    }
+    let end = begin + out[begin..].trim_end_matches(' ').len();
+    out.truncate(end);
+    out.push('\n');
+}
+
+/// A row whose columns do not fit side by side: as many of its cells on a line as fit, whole.
+fn flow<'c>(out: &mut String, cells: impl Iterator<Item = &'c Cell<'c>>, width: usize) {
+    let mut used = 0;
+    for (number, cell) in cells.filter(|cell| cell.width > 0).enumerate() {
+        if number > 0 && used + BETWEEN + cell.width <= width {
+            out.push_str("  ");
+            used += BETWEEN;
+        } else if number > 0 {
+            out.push('\n');
+            out.push_str(INDENT);
+            used = INDENT.len();
+        }
+        out.push_str(&cell.text);
+        used += cell.width;
+    }
+    out.push('\n');
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<Cow<'_, str>> {
+    textwrap::wrap(text, Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation))
+}
+
+/// `text` in `width` columns, with a mark where something was cut.
+fn shortened(text: &str, width: usize, cut: Cut) -> String {
+    match cut {
+        Cut::End => console::truncate_str(text, width, "…").into_owned(),
+        Cut::Start => {
+            let mut left = width.saturating_sub(1);
+            let fits = |c: &char| {
+                let wide = console::measure_text_width(c.encode_utf8(&mut [0; 4]));
+                let fits = wide <= left;
+                left = if fits { left - wide } else { 0 };
+                fits
+            };
+            let mut end: Vec<char> = text.chars().rev().take_while(fits).collect();
+            end.push('…');
+            end.into_iter().rev().collect()
+        }
+    }
 }
 
 fn has_value(rows: &[Vec<String>], column: usize) -> bool {
@@ -105,61 +153,4 @@ fn has_value(rows: &[Vec<String>], column: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEADER: [&str; 4] = ["NAME", "STATUS", "CPU", "MESSAGE"];
-
-    fn rows() -> Vec<Vec<String>> {
-        let long = "a very long message that will not fit in forty columns";
-        vec![
-            vec!["finance".into(), "running".into(), "-".into(), long.into()],
-            vec!["x".into(), "stopped".into(), "-".into(), String::new()],
-        ]
-    }
-
-    #[test]
-    fn a_table_keeps_one_line_per_row_and_fits_the_width() {
-        let text = table(&HEADER, rows(), Some(40));
-        assert_eq!(text.lines().count(), 3);
-        assert!(text.lines().all(|l| console::measure_text_width(l) <= 40), "{text}");
-    }
-
-    #[test]
-    fn names_and_states_are_whole_however_narrow_the_terminal_is() {
-        let text = table(&HEADER, rows(), Some(12));
-        assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("finance  running"), "{text}");
-    }
-
-    #[test]
-    fn a_column_without_any_value_is_left_out_on_a_terminal_only() {
-        assert!(!table(&HEADER, rows(), Some(80)).contains("CPU"));
-        assert!(table(&HEADER, rows(), None).contains("CPU"));
-    }
-
-    #[test]
-    fn a_table_for_a_file_cuts_nothing() {
-        let text = table(&HEADER, rows(), None);
-        assert!(text.contains("will not fit in forty columns"), "{text}");
-    }
-    proptest::proptest! {
-        #[test]
-        fn padding_makes_the_same_table_as_the_library(
-            cells in proptest::collection::vec("[a-z \\-日é\u{301}🙂]{0,12}|\u{1b}\\[32mrunning\u{1b}\\[0m|-|\\PC{0,6}", 16),
-            width in proptest::option::of(10usize..90),
-        ) {
-            let rows: Vec<Vec<String>> = cells.chunks(4).map(<[String]>::to_vec).collect();
-            let shown = [0, 1, 2, 3];
-            if let Some(text) = padded(&HEADER, &rows, &shown, width) {
-                proptest::prop_assert_eq!(text, arranged(&HEADER, rows, &shown, width));
-            }
-        }
-    }
-
-    #[test]
-    fn a_cell_of_two_lines_shows_one() {
-        let rows = vec![vec!["x".into(), "stopped".into(), "-".into(), "one\ntwo".into()]];
-        assert_eq!(table(&HEADER, rows, None).lines().count(), 2);
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! The review of host keys: hosts with the same key, and those of which nothing has to be compared, in one row.
 //!
-//! Boundary: rows in, text out. Nothing is cut: a fingerprint is there to be compared.
+//! Boundary: rows in, text out. A fingerprint is there to be compared: it is never cut.
 
-use super::{Format, Ui, sanitise, table::table};
+use super::{Format, Ui, sanitise, table::table, trouble::Subject};
 use crate::{
     domain::{fold::fold, plural},
     operations::trust::{TrustOutcome, TrustRow},
@@ -12,7 +12,7 @@ impl Ui {
     /// Shows what hosts have shown. To be asked about it, people need it also where the answer goes to a program: then it is part
     /// of the story.
     pub fn trust_review(&mut self, rows: &[TrustRow], is_question: bool) {
-        let text = table(&["RESULT", "HOSTS", "KEY", "FINGERPRINT", "NOTE"], self.review(rows), None);
+        let text = table(&["RESULT", "HOSTS", "KEY", "FINGERPRINT", "NOTE"], self.review(rows), self.width());
         match self.format {
             Format::Table | Format::Wide if is_question || !self.quiet => {
                 self.answer(&text);
@@ -21,12 +21,14 @@ impl Ui {
             _ => {}
         }
         let failed = rows.iter().filter_map(|row| Some((row, row.error.as_ref()?)));
-        self.troubles(failed.map(|(row, trouble)| (format!("{}: {}", row.host, row.outcome.as_str()), trouble)));
+        self.troubles(
+            failed.map(|(row, trouble)| (Subject::host("", &row.host, format!(": {}", row.outcome.as_str())), trouble)),
+        );
     }
 
     /// Says why keys that were agreed to are not written.
     pub fn not_written<'a>(&mut self, rows: impl Iterator<Item = &'a TrustRow>) {
-        let failed = rows.filter_map(|row| Some((format!("{}: not written", row.host), row.error.as_ref()?)));
+        let failed = rows.filter_map(|row| Some((Subject::host("", &row.host, ": not written"), row.error.as_ref()?)));
         self.troubles(failed);
     }
 
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn hosts_with_the_same_key_and_known_ones_share_a_row() {
-        let ui = Ui::new(Format::Table, false, false, true);
+        let ui = Ui::new(Format::Table, false, false, crate::render::ColorChoice::Never);
         let rows = [
             row("web-01", TrustOutcome::New, "SHA256:a"),
             row("db-1", TrustOutcome::New, "SHA256:b"),

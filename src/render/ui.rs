@@ -10,7 +10,7 @@ use std::{
 use console::{Style, Term};
 use serde::Serialize;
 
-use super::sanitise;
+use super::{color::ColorChoice, sanitise};
 use crate::domain::secrets::Secrets;
 
 /// How the answer is written.
@@ -51,15 +51,11 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Looks at the two streams and at the environment: colour needs a terminal and neither `--no-color` nor `NO_COLOR`
-    /// (no-color.org).
+    /// Looks at the two streams and at the environment; `color` decides for both streams.
     #[must_use]
-    pub fn new(format: Format, quiet: bool, verbose: bool, no_color: bool) -> Self {
+    pub fn new(format: Format, quiet: bool, verbose: bool, color: ColorChoice) -> Self {
         let out = std::io::stdout().is_terminal();
         let err = std::io::stderr().is_terminal();
-        let plain = no_color
-            || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
-            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         let width = out.then(|| Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)));
         Self {
             format,
@@ -68,8 +64,8 @@ impl Ui {
             interactive: err && std::io::stdin().is_terminal(),
             show_secrets: false,
             secrets: Arc::default(),
-            color: out && !plain,
-            color_err: err && !plain,
+            color: color.colors(out, |name| std::env::var_os(name)),
+            color_err: color.colors(err, |name| std::env::var_os(name)),
             width,
             broken_pipe: false,
             write_error: None,
@@ -79,6 +75,14 @@ impl Ui {
     /// Columns of the terminal that tables have to fit; `None` when stdout is not one.
     pub(super) fn width(&self) -> Option<usize> {
         if self.format == Format::Wide { None } else { self.width }
+    }
+
+    /// Rows and columns of the terminal now, which tables have to fit from here on; `None` when stdout is not one.
+    pub(super) fn terminal_size(&mut self) -> Option<(usize, usize)> {
+        self.width?;
+        let (rows, columns) = Term::stdout().size_checked().unwrap_or((24, 80));
+        self.width = Some(usize::from(columns));
+        Some((usize::from(rows), usize::from(columns)))
     }
 
     /// Whether stderr shows colour.

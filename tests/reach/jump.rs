@@ -34,7 +34,7 @@ fn every_hop_is_shown_and_the_one_that_is_broken_is_named_for_all_behind_it() {
     }
     // One trouble, said once.
     let said = run(fleet.mcp(&["hosts", "check", "a,b", "--retries", "0"])).code(4);
-    let said = said.out("outer → dead (broken: TCP) → inner (not reached)").err("(and 1 more)");
+    let said = said.out("outer → dead (broken: TCP) → inner (not reached)").err("(2)");
     assert_eq!(said.err.matches("the jump host dead cannot").count(), 1, "{said}");
     run(fleet.mcp(&["hosts", "list"])).code(0).out("via outer,inner");
     assert_eq!(

@@ -9,7 +9,7 @@ use crate::{
     started,
 };
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 31] = [
     "name",
     "host",
     "status",
@@ -29,6 +29,18 @@ const KEYS: [&str; 19] = [
     "outdated_reasons",
     "started_at",
     "state",
+    "address",
+    "port",
+    "ports",
+    "url",
+    "description",
+    "tags",
+    "priority",
+    "enabled",
+    "command",
+    "stop",
+    "logs",
+    "stats",
 ];
 
 #[test]
@@ -93,6 +105,58 @@ fn the_table_has_its_columns_and_is_not_cut_off_a_terminal() {
 
 fn scratch_id(container: &str) -> String {
     Rig::get().docker_text(1, &["inspect", "-f", "{{.Id}}", container])
+}
+
+#[test]
+fn json_has_what_is_registered_where_it_is_reached_and_no_secret() {
+    let rig = Rig::get();
+    let scratch = rig.scratch();
+    let (fixed, chosen) = (scratch.port(), scratch.name("chosen"));
+    let server = scratch.name("it");
+    let command =
+        format!("docker run -d --name {server} -e API_KEY=sk-Zq81mmPw93 -p 127.0.0.1:{fixed}:8080 {}", rig.image);
+    let words = ["add", &server, "--host", "edge-1", "--tag", "prod", "--priority", "7", "--command", &command];
+    run(scratch.mcp(&words)).code(0);
+    run(scratch.mcp(&["edit", &server, "--description", "answers", "--disable"])).code(0);
+    started(&scratch, "chosen", "edge-1", "-p 8080", "");
+    let said = run(scratch.mcp(&["list", "--json"])).code(0).nowhere("sk-Zq81mmPw93");
+    let rows = said.json();
+    let row = |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
+    let it = row(&server);
+    assert_eq!(it["address"], *rig.host(1).address, "{it:#}");
+    assert_eq!((&it["port"], &it["url"]), (&fixed.into(), &format!("http://127.0.0.1:{fixed}").into()), "{it:#}");
+    assert_eq!((&it["tags"][0], &it["priority"], &it["enabled"]), (&"prod".into(), &7.into(), &false.into()), "{it:#}");
+    assert_eq!(it["description"], "answers", "{it:#}");
+    assert!(it["command"].as_str().unwrap().contains("-e API_KEY=*** "), "{it:#}");
+    assert_eq!(it["stop"], format!("docker stop {server}"), "{it:#}");
+    assert_eq!(it["logs"], format!("docker logs {server}"), "{it:#}");
+    // The port that docker chose is known while it runs.
+    let chosen = row(&chosen);
+    let port = chosen["port"].as_u64().unwrap();
+    assert_eq!(chosen["url"], format!("http://{}:{port}", rig.host(1).address), "{chosen:#}");
+    assert!(chosen["ports"][0].as_str().unwrap().contains(&format!("{port}:8080")), "{chosen:#}");
+    run(scratch.mcp(&["list"])).code(0).out("stopped (disabled)");
+}
+
+#[test]
+fn fail_on_ends_with_1_for_a_server_in_error_and_a_host_without_an_answer_with_4() {
+    let scratch = Rig::get().scratch();
+    let well = started(&scratch, "well", "edge-1", "", "");
+    let broken = register(&scratch, "broken", "edge-1", "", "--exit 3");
+    run(scratch.mcp(&["list", "--fail-on", "error,unknown"])).code(0);
+    run(scratch.mcp(&["start", &broken, "--settle", "0s"]));
+    wait_until("it has ended", || scratch.container_state(1, "broken").as_deref() == Some("exited"));
+    run(scratch.mcp(&["list"])).code(0);
+    run(scratch.mcp(&["list", "--fail-on", "unknown"])).code(0);
+    let said = run(scratch.mcp(&["list", "--fail-on", "error", "--quiet"])).code(1).out(&broken);
+    assert!(!said.out.contains(&well), "{said}");
+    let said = run(scratch.mcp(&["list", &well, "--fail-on", "error", "--quiet"])).code(0);
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
+    let inventory = scratch.hosts_yaml().replace(&Rig::get().host(2).address, "127.0.0.1:1");
+    let inventory = inventory.replace("127.0.0.1:1\n", "127.0.0.1\n    port: 1\n");
+    scratch.write("hosts.yaml", &inventory);
+    register(&scratch, "gone", "edge-2", "", "");
+    run(scratch.mcp(&["list", "--fail-on", "error,unknown", "--retries", "0"])).code(4);
 }
 
 #[test]
@@ -192,7 +256,8 @@ fn an_unreachable_host_gives_unknown_rows_with_cause_and_last_known_status() {
     assert_eq!((&rows[0]["status"], &rows[1]["status"]), (&"running".into(), &"unknown".into()), "{said}");
     let message = rows[1]["message"].as_str().unwrap();
     assert!(message.contains("Connection refused") && message.contains("running"), "{message}");
-    run(scratch.mcp(&["list"])).code(4).out("unknown").out("Connection refused").out("ago");
+    let said = run(scratch.mcp(&["list"])).code(4).out("unknown").out("ago").err("Connection refused");
+    assert!(!said.out.contains("Connection refused"), "a cause is printed once\n{said}");
     // Being unreachable does not overwrite what is known.
     assert_eq!(run(scratch.mcp(&["list", "--cached", "--json"])).code(0).json()[1]["status"], "running");
     run(scratch.mcp(&["get", &scratch.name("aa")])).code(4).out("unknown").err("edge-2");

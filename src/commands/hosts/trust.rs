@@ -47,8 +47,7 @@ fn fingerprint(text: &str) -> Result<String, String> {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: TrustArgs) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
-    let pattern = args.pattern.pattern.as_deref().or(args.pattern.on.as_deref());
-    let names = select::hosts(pattern, &loaded.inventory)?;
+    let names = select::hosts(args.pattern.pattern().as_deref(), &loaded.inventory)?;
     let selected: Vec<&Host> = loaded.inventory.hosts().iter().filter(|h| names.contains(&h.name)).collect();
     let expected = expectations(&args, &selected)?;
     let options = TrustOptions { replace_changed: args.replace_changed, expected };

@@ -44,6 +44,14 @@ impl Workspace {
         }
     }
 
+    /// The state as its file has it now, read again only when that is another file than the one this run has seen; `None` when it
+    /// cannot be read.
+    #[must_use]
+    pub fn fresh_state(&self) -> Option<Arc<State>> {
+        let path = self.dir().join(STATE);
+        self.seen.state_of(&path).or_else(|| Cached::read(&path).ok().map(|cached| self.seen.keep(cached)))
+    }
+
     fn change_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let path = self.dir().join(STATE);
         if let Some(seen) = self.seen.state_of(&path) {

@@ -252,7 +252,7 @@ impl ExecSummary {
 
 /// A cause without what is only this host's, so that hosts with the same cause are told together.
 fn class_of(host: &Host, trouble: &Trouble) -> String {
-    let cause = trouble.cause.replace(host.name.as_str(), "\u{1}");
+    let cause = trouble.general_cause().replace(host.name.as_str(), "\u{1}");
     match &host.connection {
         Connection::Ssh(endpoint) if !endpoint.address.is_empty() => cause.replace(&endpoint.address, "\u{1}"),
         _ => cause,

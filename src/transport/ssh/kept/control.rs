@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Directory, frame::Kind, talk::Talk};
-use crate::domain::glob;
+use crate::domain::{fold::natural, glob};
 
 /// How long a keeper may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -82,7 +82,8 @@ fn ask_all(directory: &Directory, kind: Kind, payload: &[u8]) -> (Vec<SessionRow
             Err(error) => troubles.push(no_answer(&keeper, &error)),
         }
     }
-    rows.sort_by(|a, b| (&a.host, &a.target, a.keeper).cmp(&(&b.host, &b.target, b.keeper)));
+    let rest = |row: &SessionRow| (row.target.clone(), row.keeper);
+    rows.sort_by(|a, b| natural(&a.host, &b.host).then_with(|| rest(a).cmp(&rest(b))));
     (rows, troubles)
 }
 
