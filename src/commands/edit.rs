@@ -168,7 +168,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
             "{name} was not changed: {} would go on running and belong to nobody",
             left.join(", ")
         ))
-        .hint(format!("`mcp stop {}` first, or leave it running with --yes", left.join(" "))));
+        .hint(format!(
+            "`mcp stop {}` first, or leave it running with --yes: `mcp list --orphans` shows it then",
+            left.join(" ")
+        )));
     }
     register::update(&workspace, &loaded.inventory, &completed.server)?;
     ui.registered(&completed);

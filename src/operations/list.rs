@@ -17,6 +17,7 @@ use super::{
     Context, Trouble,
     act::understand,
     observe::{self, LOOK_ALLOWED, exit_of},
+    outdated,
     registered::Registered,
     select::{StatusFilter, Target},
     usage::{UsagePlan, fill},
@@ -163,7 +164,11 @@ pub fn cached(state: &State, targets: &[Target<'_>]) -> Result<ListReport, Comma
     for r in understand(targets)? {
         let instance = r.target.instance();
         let status = match state.instances.get(&instance) {
-            Some(record) => record.status.clone(),
+            Some(record) => {
+                let mut status = record.status.clone();
+                outdated::of_the_command(&mut status, record.command_hash.as_deref(), &r.hash());
+                status
+            }
             None => {
                 let message = Some("never looked at".to_owned());
                 let (server, host) = (instance.server, instance.host);

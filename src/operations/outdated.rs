@@ -5,9 +5,12 @@
 //! Next: `observe` fills the record with it.
 
 use super::registered::Registered;
-use crate::docker::{
-    drift::{drift, is_moved},
-    inspect::{Container, Image},
+use crate::{
+    docker::{
+        drift::{drift, is_moved},
+        inspect::{Container, Image},
+    },
+    domain::ServerStatus,
 };
 
 /// The registered command is not the one that the container was made with.
@@ -38,6 +41,17 @@ pub(super) fn reasons(
     let drifts = drift(&r.run, container, image.map(|image| image.env_names.as_slice()));
     reasons.extend(drifts.iter().map(|drift| drift.field.as_str().to_owned()));
     reasons
+}
+
+/// Adds to a remembered status that the command registered now, with the hash `registered`, is another than the one that its container
+/// was made with, `made_from`.
+pub(super) fn of_the_command(status: &mut ServerStatus, made_from: Option<&str>, registered: &str) {
+    let is_changed = status.container_id.is_some() && made_from.is_some_and(|hash| hash != registered);
+    let is_said = status.outdated_reasons.iter().any(|reason| reason == COMMAND);
+    if is_changed && !is_said {
+        status.outdated_reasons.insert(0, COMMAND.to_owned());
+        status.outdated = Some(true);
+    }
 }
 
 #[cfg(test)]

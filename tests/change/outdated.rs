@@ -25,6 +25,7 @@ fn a_changed_value_of_a_variable_makes_a_container_outdated_and_restart_outdated
     assert_eq!(rows(&bench, "--outdated"), [] as [Value; 0]);
 
     bench.server("env", "edge-1", "-e MODE=two", "");
+    assert_eq!(rows(&bench, "--cached --outdated").len(), 1, "also before a host is asked");
     let outdated = rows(&bench, "--outdated");
     assert_eq!(outdated.len(), 1, "{outdated:?}");
     assert_eq!(
