@@ -71,9 +71,12 @@ pub struct Global {
     /// Act on containers without taking leases on their hosts, whoever else does
     #[arg(long, global = true)]
     pub no_lock: bool,
-    /// Print per host the exact strings that would run, touch nothing
+    /// Change nothing: ask the hosts and show what would be done to each instance and why; the strings too with -v
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// Change nothing and ask no host: show per host the strings that could run, with their conditions
+    #[arg(long, global = true)]
+    pub offline: bool,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     pub yes: bool,
@@ -186,13 +189,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
-    let Cli { global, command } = match Cli::from_arg_matches(&matches) {
+    let Cli { mut global, command } = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(Exit::Usage.code());
         }
     };
+    global.dry_run |= global.offline;
     let format = if global.json { Format::Json } else { global.output };
     let interrupts = Arc::new(Interrupts::default());
     let persist = match global.persist() {
@@ -202,7 +206,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(error.exit.code());
         }
     };
-    let keeps = command.keeps_sessions() && !global.dry_run && persist != Some(Duration::ZERO);
+    let keeps = command.keeps_sessions() && !global.offline && persist != Some(Duration::ZERO);
     // Before anything else, while there is one thread.
     let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
     let mut ui = Ui::new(format, global.quiet, global.verbose, global.colors());

@@ -23,6 +23,7 @@ mod log;
 mod man;
 mod on_hosts;
 mod options;
+mod pull;
 mod remove;
 pub mod restart;
 mod resume;
@@ -47,6 +48,7 @@ pub enum Command {
     Start(start::StartArgs),
     Stop(stop::StopArgs),
     Restart(restart::RestartArgs),
+    Pull(pull::PullArgs),
     Resume(resume::ResumeArgs),
     History(history::HistoryArgs),
     #[command(visible_alias = "ls")]
@@ -82,7 +84,7 @@ impl Command {
     pub fn keeps_sessions(&self) -> bool {
         match self {
             Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Resume(_) | Self::List(_) | Self::Get(_) => true,
-            Self::Lock(_) | Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) => true,
+            Self::Lock(_) | Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) | Self::Pull(_) => true,
             Self::History(_) | Self::Add(_) | Self::Edit(_) | Self::Hosts(_) | Self::Sessions(_) | Self::Check(_) => {
                 false
             }
@@ -99,6 +101,7 @@ impl Command {
             Self::Start(args) => start::run(app, ui, args),
             Self::Stop(args) => stop::run(app, ui, args),
             Self::Restart(args) => restart::run(app, ui, args),
+            Self::Pull(args) => pull::run(app, ui, args),
             Self::Resume(args) => resume::run(app, ui, args),
             Self::History(args) => history::run(app, ui, args),
             Self::List(args) => list::run(app, ui, args),

@@ -34,6 +34,10 @@ mod orphans;
 mod outage;
 #[path = "change/outdated.rs"]
 mod outdated;
+#[path = "change/plan.rs"]
+mod plan;
+#[path = "change/pull.rs"]
+mod pull;
 #[path = "change/report.rs"]
 mod report;
 #[path = "change/restart.rs"]
@@ -54,3 +58,5 @@ mod state;
 mod stop;
 #[path = "change/support.rs"]
 mod support;
+#[path = "change/twins.rs"]
+mod twins;

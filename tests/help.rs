@@ -22,10 +22,11 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "start",
     "stop",
     "restart",
+    "pull",
     "resume",
     "history",
     "list",

@@ -41,8 +41,8 @@ fn secrets_are_shown_to_who_asks_for_them_and_to_nobody_else() {
     let directory = workspace();
     for words in [
         &["check"][..],
-        &["start", "aa", "--dry-run"],
-        &["restart", "aa", "--dry-run"],
+        &["start", "aa", "--offline"],
+        &["restart", "aa", "--offline"],
         &["list", "--dry-run", "--stats"],
         &["get", "aa", "--dry-run"],
         &["log", "aa", "--dry-run"],

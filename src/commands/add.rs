@@ -146,7 +146,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     ui.guard(workspace.secrets());
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
-    let options = Options { settle: start::DEFAULT_SETTLE, replace: false, recreate: false, health: None };
+    let options = Options { settle: start::DEFAULT_SETTLE, ..Options::default() };
     let plan = Plan { verb: Verb::Start, options, rolling: Rolling::default(), parent: None };
     carry_out(app, ui, &workspace, &loaded, &targets, plan)
 }

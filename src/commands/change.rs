@@ -2,7 +2,11 @@
 //!
 //! Boundary: wiring. Next: `operations::run`.
 
-use super::{App, Interrupt, rolling::RetryArgs};
+use super::{
+    App, Interrupt,
+    rolling::{RetryArgs, one_batch},
+    start::DEFAULT_HEALTH,
+};
 use crate::{
     config::{
         journal::RunId,
@@ -13,7 +17,7 @@ use crate::{
     operations::{
         Verb,
         change::Options,
-        dry_run, resume,
+        dry_run, preview, resume, rollout,
         run::{self, Order},
         select::{self, Selection, Target},
     },
@@ -72,10 +76,27 @@ pub(super) fn carry_out(
     targets: &[Target<'_>],
     plan: Plan,
 ) -> Result<Exit, CommandError> {
-    let Plan { verb, options, rolling, parent } = plan;
+    let Plan { verb, mut options, rolling, parent } = plan;
+    // What an earlier run waited between batches is no argument of this one.
+    if !rolling.wait.is_zero() && parent.is_none() && !rollout::has_batches(&rolling, verb, targets) {
+        return Err(one_batch());
+    }
+    let outline = rollout::outline(&loaded.inventory, &loaded.registry, targets, (verb, options), rolling)?;
+    if outline.by_rollout {
+        options.health = options.health.or(Some(DEFAULT_HEALTH));
+    }
+    outline.warning.iter().for_each(|warning| ui.warn(warning));
+    let (rolling, batches) = (outline.rolling, outline.batches);
+    if app.global.dry_run && !app.global.offline {
+        let progress = Progress::new(ui, verb.as_str());
+        let plan = app.with_fleet(workspace, loaded, Interrupt::Ends, &|event| progress.event(&event), |context| {
+            preview::change(context, targets, (verb, options), batches)
+        })?;
+        ui.plan(&plan);
+        return Ok(plan.exit());
+    }
     if app.global.dry_run {
         ui.dry_run(&dry_run::change(targets, verb, options)?);
-        let batches = run::batches(&loaded.inventory, &loaded.registry, targets, &rolling)?;
         if batches.len() > 1 {
             ui.batches(&batches);
         }

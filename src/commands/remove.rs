@@ -5,15 +5,16 @@ use clap::Args;
 use super::{App, Interrupt, add::server_name};
 use crate::{
     config::{
-        journal::RunId,
+        journal::{RunId, RunOptions},
         store::{Loaded, Workspace, origin::Origin},
     },
     domain::{Instance, ServerName},
     error::{CommandError, Exit},
     operations::{
         Trouble,
-        forget::{self, Forgotten},
+        forget::{self, Force, Forgotten},
         observe::exit_of,
+        preview,
         recorder::Recorder,
         register,
         select::{self, Selection, Target},
@@ -36,12 +37,15 @@ pub struct RemoveArgs {
     /// Leave its containers as they are
     #[arg(long)]
     keep: bool,
+    /// Also remove containers that mcp did not make and that differ from what is registered
+    #[arg(long, conflicts_with = "keep")]
+    foreign: bool,
 }
 
 impl RemoveArgs {
     /// The arguments of a removal that is done again.
-    pub(super) fn again(name: String, stop: bool, keep: bool) -> Self {
-        Self { name, stop, keep }
+    pub(super) fn again(name: String, options: &RunOptions) -> Self {
+        Self { name, stop: options.stop, keep: options.keep, foreign: options.foreign }
     }
 }
 
@@ -68,12 +72,18 @@ pub(super) fn carry_out(
     // Selecting by name says "did you mean" when there is no such server.
     let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
     let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
+    let force = Force { stop: args.stop, foreign: args.foreign };
     let places: Vec<String> = targets.iter().map(|t| t.instance().to_string()).collect();
     let what = match (args.stop, args.keep) {
         (true, _) => format!("stop and remove {} and forget {name}", places.join(", ")),
         (_, true) => format!("forget {name} and leave {} as they are", places.join(", ")),
         _ => format!("forget {name} and remove its stopped containers"),
     };
+    if app.global.dry_run && !app.global.offline && !args.keep {
+        let plan = preview::removal(&targets, force, &containers(app, ui, &workspace, &loaded, &targets, force, None)?);
+        ui.plan(&plan);
+        return Ok(plan.exit());
+    }
     if app.global.dry_run {
         ui.note(&format!("would {what}"));
         return Ok(Exit::Ok);
@@ -83,12 +93,12 @@ pub(super) fn carry_out(
     }
     let mut results = vec![];
     if !args.keep {
-        results = containers(app, ui, &workspace, &loaded, &targets, args.stop, None)?;
+        results = containers(app, ui, &workspace, &loaded, &targets, force, None)?;
         cannot_go(&name, &results)?;
     }
-    let recorder = forget::book(&workspace, &targets, (args.stop, args.keep), parent, Origin::of_process());
+    let recorder = forget::book(&workspace, &targets, (force, args.keep), parent, Origin::of_process());
     let removed = match troubles(&results).is_empty() && results.iter().any(is_removed) {
-        true => containers(app, ui, &workspace, &loaded, &targets, args.stop, Some(&recorder)),
+        true => containers(app, ui, &workspace, &loaded, &targets, force, Some(&recorder)),
         false => Ok(results),
     };
     let done =
@@ -109,12 +119,12 @@ fn containers(
     workspace: &Workspace,
     loaded: &Loaded,
     targets: &[Target<'_>],
-    stop: bool,
+    force: Force,
     act: Option<&Recorder<'_>>,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
     let progress = Progress::new(ui, "remove");
     app.with_fleet(workspace, loaded, Interrupt::Drains, &|event| progress.event(&event), |context| {
-        forget::containers(context, targets, stop, act)
+        forget::containers(context, targets, force, act)
     })
 }
 
@@ -138,7 +148,9 @@ fn cannot_go(name: &ServerName, results: &[(Instance, Forgotten)]) -> Result<(),
             "{name} was not removed: the container of {} was made by somebody else and differs from what is registered",
             foreign.join(", ")
         ))
-        .hint(format!("`mcp remove {name} --keep` forgets the server and leaves that container as it is")));
+        .hint(format!(
+            "`mcp remove {name} --keep` unregisters the server and leaves that container as it is, --foreign removes it"
+        )));
     }
     Ok(())
 }

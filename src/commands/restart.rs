@@ -12,7 +12,6 @@ use super::{
 use crate::{
     domain::ServerStatus,
     error::{CommandError, Exit},
-    fleet::Rolling,
     operations::{
         Verb, list,
         select::{self, Selection, Target},
@@ -44,7 +43,7 @@ pub struct RestartArgs {
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: RestartArgs) -> Result<Exit, CommandError> {
     let options = args.how.options(args.recreate || args.outdated, &args.rolling);
-    let rolling = args.rolling.over(Rolling::default())?;
+    let rolling = args.rolling.of_change(args.how.base());
     if args.outdated {
         return outdated(app, ui, args.selection.into(), Plan { verb: Verb::Restart, options, rolling, parent: None });
     }

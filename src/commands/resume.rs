@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     App,
     change::{Plan, carry_out},
-    on_hosts, remove,
+    on_hosts, pull, remove,
     rolling::RollingArgs,
 };
 use crate::{
@@ -17,13 +17,13 @@ use crate::{
     },
     error::{CommandError, Exit},
     fleet::Rolling,
-    operations::{Verb, change::Options, forget, resume},
+    operations::{Verb, change::Options, forget, pull as pulling, resume},
     render::{Ui, when},
 };
 
 /// Go on with what an earlier run left
 ///
-/// The last start, stop, restart, remove, exec or copy, or the one that is named, with the same options, for the instances or hosts
+/// The last start, stop, restart, pull, remove, exec or copy, or the one that is named, with the same options, for the instances or hosts
 /// only that failed, were unreachable or unknown, or were not attempted. Asks nothing; runs that were resumed before count with those
 /// that did it.
 #[derive(Debug, Args)]
@@ -57,8 +57,18 @@ pub(super) fn run(app: &mut App, ui: &mut Ui, args: ResumeArgs) -> Result<Exit, 
         let rolling = args.rolling.over(rolling_of(options)?)?;
         return on_hosts::resume(app, ui, (workspace, loaded), (&runs, run), rolling);
     }
+    if run.begin.verb == pulling::VERB {
+        let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
+        left.warnings.iter().for_each(|w| ui.warn(w));
+        if left.targets.is_empty() {
+            ui.note(&format!("{}: nothing is left", title(run)));
+            return Ok(Exit::Ok);
+        }
+        ui.note(&format!("resume {}: {} of {} left", title(run), left.targets.len(), left.planned));
+        return pull::carry_out(app, ui, &workspace, &loaded, &left.targets, Some(run.id.clone()));
+    }
     let Some(verb) = resume::verb(run) else { return removal(app, ui, &runs, run, &loaded) };
-    let rolling = args.rolling.over(rolling_of(options)?)?;
+    let rolling = args.rolling.of_change(rolling_of(options)?);
     let left = resume::left(&runs, run, &loaded.inventory, &loaded.registry);
     left.warnings.iter().for_each(|w| ui.warn(w));
     let title = title(run);
@@ -84,6 +94,7 @@ fn options_of(options: &RunOptions, verb: Verb, rolling: &Rolling) -> Options {
         settle: Duration::from_millis(options.settle_ms),
         replace: options.replace,
         recreate: options.recreate,
+        foreign: options.foreign,
         health: health.or(batches),
     }
 }
@@ -95,6 +106,7 @@ fn rolling_of(options: &RunOptions) -> Result<Rolling, CommandError> {
         max_fail: options.max_fail.as_deref().map(str::parse).transpose().map_err(wrong)?,
         fail_fast: options.fail_fast,
         wait: Duration::from_millis(options.wait_ms),
+        at_once: options.at_once,
     })
 }
 
@@ -114,6 +126,6 @@ fn removal(app: &App, ui: &mut Ui, runs: &Runs, run: &Run, loaded: &Loaded) -> R
     }
     ui.note(&format!("resume {title}: {server} is still registered"));
     let options = &run.begin.options;
-    let args = remove::RemoveArgs::again(server.to_string(), options.stop, options.keep);
+    let args = remove::RemoveArgs::again(server.to_string(), options);
     remove::carry_out(app, ui, args, Some(run.id.clone()), false)
 }

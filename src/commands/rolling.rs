@@ -39,24 +39,33 @@ impl RollingArgs {
         self.serial.is_some()
     }
 
-    /// What was said, over `base`: what an earlier run was told, or nothing.
+    /// The arguments over `base`, the options of an earlier run or none.
     ///
     /// # Errors
     /// A pause between batches where there is one batch only.
     pub(super) fn over(self, base: Rolling) -> Result<Rolling, CommandError> {
         let said_wait = self.wait.is_some();
-        let rolling = Rolling {
+        let rolling = self.of_change(base);
+        if said_wait && rolling.serial.is_none() { Err(one_batch()) } else { Ok(rolling) }
+    }
+
+    /// As [`RollingArgs::over`], for verbs whose batches may come from the servers' own `rollout`.
+    #[must_use]
+    pub(super) fn of_change(self, base: Rolling) -> Rolling {
+        Rolling {
             serial: self.serial.or(base.serial),
             max_fail: self.max_fail.or(base.max_fail),
             fail_fast: self.fail_fast || base.fail_fast,
             wait: self.wait.unwrap_or(base.wait),
-        };
-        if said_wait && rolling.serial.is_none() {
-            return Err(CommandError::usage("--wait is a pause between batches, and there is one batch")
-                .hint("say how large batches are with --serial, such as --serial 25%"));
+            at_once: base.at_once,
         }
-        Ok(rolling)
     }
+}
+
+/// The refusal of a pause between batches where there is one batch only.
+pub(super) fn one_batch() -> CommandError {
+    CommandError::usage("--wait is a pause between batches, and there is one batch")
+        .hint("set the size of batches with --serial, such as --serial 25%")
 }
 
 /// Only what an earlier run left.

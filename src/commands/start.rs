@@ -58,18 +58,26 @@ pub(super) struct StartingArgs {
     /// How long health is waited for, with --serial or --wait-healthy [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     health_timeout: Option<Duration>,
+    /// All hosts at once, whatever `rollout` in servers.yaml is
+    #[arg(long, conflicts_with = "serial")]
+    no_rollout: bool,
 }
 
 impl StartingArgs {
     pub(super) fn options(&self, recreate: bool, rolling: &RollingArgs) -> Options {
         let waits = self.wait_healthy || self.health_timeout.is_some() || rolling.is_serial();
         let health = waits.then(|| self.health_timeout.unwrap_or(DEFAULT_HEALTH));
-        Options { settle: self.settle, replace: self.replace, recreate, health }
+        Options { settle: self.settle, replace: self.replace, recreate, health, ..Options::default() }
+    }
+
+    /// What a run without arguments for batches starts from.
+    pub(super) fn base(&self) -> Rolling {
+        Rolling { at_once: self.no_rollout, ..Rolling::default() }
     }
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: StartArgs) -> Result<Exit, CommandError> {
     let options = args.how.options(false, &args.rolling);
-    let rolling = args.rolling.over(Rolling::default())?;
+    let rolling = args.rolling.of_change(args.how.base());
     change(app, ui, args.selection, &args.retry, Verb::Start, options, rolling)
 }

@@ -1,7 +1,5 @@
 //! `mcp stop`.
 
-use std::time::Duration;
-
 use clap::Args;
 
 use super::{
@@ -28,12 +26,15 @@ pub struct StopArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     retry: RetryArgs,
+    /// Also stop containers that mcp did not make and that differ from what is registered
+    #[arg(long)]
+    foreign: bool,
     #[command(flatten)]
     rolling: RollingArgs,
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: StopArgs) -> Result<Exit, CommandError> {
-    let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
+    let options = Options { foreign: args.foreign, ..Options::default() };
     let rolling = args.rolling.over(Rolling::default())?;
     change(app, ui, args.selection, &args.retry, Verb::Stop, options, rolling)
 }

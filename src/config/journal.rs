@@ -242,6 +242,12 @@ pub struct RunOptions {
     /// `--keep` of `remove`.
     #[serde(skip_serializing_if = "is_default")]
     pub keep: bool,
+    /// `--foreign` of `stop` and `remove`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub foreign: bool,
+    /// `--no-rollout`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub at_once: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

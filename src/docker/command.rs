@@ -153,10 +153,16 @@ pub fn force_remove(name: &str) -> DockerCommand {
     DockerCommand::new(["rm", "-f", name])
 }
 
-/// Pulls `image`.
+/// Prints the id of the image whose name follows; fails when there is none.
 #[must_use]
-pub fn pull(image: &str) -> DockerCommand {
-    DockerCommand::new(["pull"]).with([image])
+pub fn image_id() -> DockerCommand {
+    DockerCommand::new(["image", "inspect", "--format", "{{.Id}}"])
+}
+
+/// Pulls `image`, or the one whose name follows.
+#[must_use]
+pub fn pull(image: Option<&str>) -> DockerCommand {
+    DockerCommand::new(["pull"]).with(image)
 }
 
 /// One sample of the usage of `names`, as JSON lines; read by [`super::stats::parse`]. Takes docker about 2 s. If one of them does

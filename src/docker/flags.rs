@@ -4,7 +4,7 @@
 
 mod table;
 
-pub use table::{GLOBAL, KILL, LOGS, PULL, REMOVE, RUN, STATS, STOP};
+pub use table::{GLOBAL, KILL, LOGIN, LOGS, PULL, REMOVE, RUN, STATS, STOP};
 
 use super::shell::Word;
 
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn no_table_names_a_flag_or_a_letter_twice() {
-        for table in [RUN, GLOBAL, STOP, KILL, REMOVE, LOGS, STATS, PULL] {
+        for table in [RUN, GLOBAL, STOP, KILL, REMOVE, LOGS, STATS, PULL, LOGIN] {
             for (i, flag) in table.iter().enumerate() {
                 for other in &table[i + 1..] {
                     assert_ne!(flag.long, other.long);

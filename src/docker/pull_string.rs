@@ -38,6 +38,9 @@ pub enum PullError {
     /// None or several images behind one `docker pull`.
     #[error("`docker pull` takes one image, and {0} follow")]
     Images(usize),
+    /// A password among the words, which everybody on the host can read while the command runs.
+    #[error("the password of `docker login` is written out")]
+    Password,
     /// No `docker pull` in it.
     #[error("the pull string has no `docker pull`")]
     NoPull,
@@ -58,6 +61,11 @@ impl PullError {
             }
             Self::Shell { kind, .. } => kind.hint().to_owned(),
             Self::Flag(source) => source.hint(),
+            Self::Password => {
+                "keep it in a file or a variable of the host: `docker login --password-stdin … <FILE`, or \
+                 `printf %s \"$TOKEN\" | docker login --password-stdin …`"
+                    .to_owned()
+            }
             Self::Images(_) | Self::NoCommand(_) | Self::Verb(_) | Self::NoPull => EXAMPLE.to_owned(),
         }
     }
@@ -79,10 +87,15 @@ impl PullString {
     pub fn parse(text: &str) -> Result<Self, PullError> {
         let text = trimmed(text);
         let (mut programs, mut pulls) = (vec![], 0);
-        for command in commands(text)? {
-            let Some((first, rest)) = command.split_first() else { continue };
+        let mut prints = false;
+        for Simple { words, is_piped } in commands(text)? {
+            let Some((first, rest)) = words.split_first() else { continue };
+            let was_printed = std::mem::replace(&mut prints, is_piped && prints_a_text(first, rest));
             if first.value != "docker" {
                 continue;
+            }
+            if logs_in(rest)? && was_printed {
+                return Err(PullError::Password);
             }
             programs.push(first.span.clone());
             pulls += usize::from(check(rest)?);
@@ -110,6 +123,25 @@ impl PullString {
     }
 }
 
+/// Whether a command prints words as they are written, so that what it hands on stands in the string.
+fn prints_a_text(first: &Word, rest: &[Word]) -> bool {
+    let is_format = |word: &Word| word.value.replace("%s", "").replace("\\n", "").is_empty() || word.value == "-n";
+    match first.value.as_str() {
+        "echo" | "printf" => rest.iter().any(|word| !word.unresolved && !is_format(word)),
+        _ => false,
+    }
+}
+
+/// Whether the words behind `docker` are a login.
+fn logs_in(words: &[Word]) -> Result<bool, PullError> {
+    let (_, count) = flags::leading(flags::GLOBAL, words).map_err(PullError::Flag)?;
+    let Some(("login", rest)) = words[count..].split_first().map(|(verb, rest)| (verb.value.as_str(), rest)) else {
+        return Ok(false);
+    };
+    let (given, _) = flags::anywhere(flags::LOGIN, rest).map_err(PullError::Flag)?;
+    if given.iter().any(|given| given.flag.long == "password") { Err(PullError::Password) } else { Ok(true) }
+}
+
 /// Checks the words behind `docker`; whether they are a `docker pull`.
 fn check(words: &[Word]) -> Result<bool, PullError> {
     let (_, count) = flags::leading(flags::GLOBAL, words).map_err(PullError::Flag)?;
@@ -130,9 +162,17 @@ fn check(words: &[Word]) -> Result<bool, PullError> {
     Ok(true)
 }
 
-/// The commands of `text`, each as its words without redirections.
-fn commands(text: &str) -> Result<Vec<Vec<Word>>, PullError> {
-    let mut found = vec![vec![]];
+/// One command, without its redirections.
+#[derive(Default)]
+struct Simple {
+    words: Vec<Word>,
+    /// Whether the next command reads what it prints.
+    is_piped: bool,
+}
+
+/// The commands of `text`.
+fn commands(text: &str) -> Result<Vec<Simple>, PullError> {
+    let mut found = vec![Simple::default()];
     let mut start = 0;
     // The word that comes next names the file of a redirection.
     let mut is_target = false;
@@ -144,7 +184,7 @@ fn commands(text: &str) -> Result<Vec<Vec<Word>>, PullError> {
             return Err(PullError::NoCommand(column(text, start)));
         }
         let last = found.len() - 1;
-        found[last].extend(words);
+        found[last].words.extend(words);
         let Some((at, kind)) = refusal else { break };
         let at = at + start;
         let length = match &kind {
@@ -157,17 +197,18 @@ fn commands(text: &str) -> Result<Vec<Vec<Word>>, PullError> {
         is_target = matches!(operator, "<" | ">");
         if !is_target {
             // Blank lines are no commands; an operator without one before it is an error of the shell.
-            if found[last].is_empty() && operator != "\n" {
+            if found[last].words.is_empty() && operator != "\n" {
                 return Err(PullError::NoCommand(column(text, at)));
             }
-            found.push(vec![]);
+            found[last].is_piped = operator == "|";
+            found.push(Simple::default());
             continue;
         }
         // `2>`: the number is the file's descriptor and no word of the command.
         let descriptor =
             |word: &Word| word.span.end == at && text[word.span.clone()].bytes().all(|b| b.is_ascii_digit());
-        if found[last].last().is_some_and(descriptor) {
-            found[last].pop();
+        if found[last].words.last().is_some_and(descriptor) {
+            found[last].words.pop();
         }
         if text[start..].starts_with('>') {
             start += 1;
@@ -180,7 +221,7 @@ fn commands(text: &str) -> Result<Vec<Vec<Word>>, PullError> {
         }
     }
     let ends_open = |text: &str| text.ends_with("&&") || text.ends_with('|');
-    if found.last().is_some_and(Vec::is_empty) && ends_open(text.trim_end()) {
+    if found.last().is_some_and(|command| command.words.is_empty()) && ends_open(text.trim_end()) {
         return Err(PullError::NoCommand(column(text, text.len())));
     }
     Ok(found)
@@ -202,6 +243,14 @@ mod tests {
     fn a_pull_with_a_login_before_it_is_taken_and_each_docker_is_replaced() {
         for (text, on_host) in [
             ("docker pull acme/a:1", "sudo docker pull acme/a:1"),
+            (
+                "printf %s \"$TOKEN\" | docker login --password-stdin r && docker pull r/a",
+                "printf %s \"$TOKEN\" | sudo docker login --password-stdin r && sudo docker pull r/a",
+            ),
+            (
+                "echo first; docker login --password-stdin r </t && docker pull r/a",
+                "echo first; sudo docker login --password-stdin r </t && sudo docker pull r/a",
+            ),
             ("docker image pull -q --platform linux/arm64 a", "sudo docker image pull -q --platform linux/arm64 a"),
             (
                 "docker login -u x r.example && docker pull r.example/docker\n",
@@ -241,6 +290,10 @@ mod tests {
             ("docker run a && docker pull a", "`docker run`", "docker pull IMAGE"),
             ("docker pull a & docker pull b", "control operator", "background"),
             ("docker login -p $(cat t) r && docker pull a", "runs another command", "password-stdin"),
+            ("docker login -p secret r && docker pull a", "written out", "--password-stdin"),
+            ("docker login -u x --password=secret r && docker pull a", "written out", "--password-stdin"),
+            ("echo secret | docker login --password-stdin r && docker pull a", "written out", "variable of the host"),
+            ("printf '%s' secret | docker login --password-stdin r && docker pull a", "written out", "<FILE"),
             ("docker pull 'a", "never closed", "close it"),
             ("docker pull a &&", "a command is missing", "docker pull IMAGE"),
             ("&& docker pull a", "a command is missing (at character 1)", "docker pull IMAGE"),

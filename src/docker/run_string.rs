@@ -40,6 +40,8 @@ pub struct RunString {
     name: Option<String>,
     image: String,
     image_unresolved: bool,
+    /// Where the image stands.
+    image_at: std::ops::Range<usize>,
     arguments: Option<Vec<String>>,
     detached: bool,
     interactive: bool,
@@ -98,6 +100,12 @@ impl RunString {
     #[must_use]
     pub fn image(&self) -> &str {
         &self.image
+    }
+
+    /// The image as a word of the shell, with its quotes.
+    #[must_use]
+    pub fn image_word(&self) -> &str {
+        self.text.get(self.image_at.clone()).unwrap_or(&self.image)
     }
 
     /// Whether the host's shell decides the image.

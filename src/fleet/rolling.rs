@@ -18,35 +18,54 @@ pub struct Rolling {
     pub fail_fast: bool,
     /// Pause between two batches.
     pub wait: Duration,
+    /// All hosts at once without `serial`, whatever `rollout` of the servers is.
+    pub at_once: bool,
 }
 
-/// What may not be in one batch as a whole: the instances of one server.
+/// What may not be in one batch as a whole: the instances of one server; and how large the batches of each server are.
 #[derive(Debug, Clone, Default)]
 pub struct Spread {
     /// For each host of the run, the groups it has a member of, each once.
     pub groups: Vec<Vec<usize>>,
     /// How many members each group has, those on hosts that are not in the run included.
     pub members: Vec<usize>,
+    /// Sizes of the batches of each group's own hosts, used without [`Rolling::serial`]; a group without them may go at once.
+    pub serials: Vec<Option<Serial>>,
 }
 
 impl Rolling {
     /// The batches of a run over `all` hosts, which are numbered from 0. Each host is in one of them. A batch is the next hosts
     /// in their order, as many as its size says; a host that would complete a group of two or more goes first in the next
-    /// batch. Without `serial` all hosts are one batch, groups and all.
+    /// batch. Without `serial` the sizes of each group hold for its own hosts; groups without them go in the first batch, as far as
+    /// their hosts have no other.
     #[must_use]
     pub fn batches(&self, all: usize, spread: &Spread) -> Vec<Vec<usize>> {
-        let Some(serial) = &self.serial else { return vec![(0..all).collect()] };
+        if self.serial.is_none() && spread.serials.iter().all(Option::is_none) {
+            return vec![(0..all).collect()];
+        }
         let mut left: Vec<usize> = (0..all).collect();
         let mut batches = vec![];
-        let mut taken = vec![0; spread.members.len()];
+        let (mut taken, mut turns) = (vec![0; spread.members.len()], vec![0; spread.members.len()]);
+        let mut hosts = vec![0; spread.members.len()];
+        spread.groups.iter().flatten().for_each(|g| hosts[*g] += 1);
         while !left.is_empty() {
-            let rest = left.split_off(serial.size(batches.len(), all).min(left.len()));
+            let size = self.serial.as_ref().map_or(left.len(), |serial| serial.size(batches.len(), all));
+            let rest = left.split_off(size.min(left.len()));
             taken.fill(0);
+            let most = |g: usize, turns: &[usize]| {
+                // Of a group with one member there is no other that could go on.
+                let spare = (spread.members[g] - 1).max(1);
+                match (&self.serial, spread.serials.get(g).and_then(Option::as_ref)) {
+                    (Some(_), _) => spare,
+                    (None, Some(serial)) => serial.size(turns[g], hosts[g]).min(spare),
+                    (None, None) => usize::MAX,
+                }
+            };
             let (mut batch, mut moved) = (vec![], vec![]);
             for host in left {
                 let groups = spread.groups.get(host).map_or(&[][..], Vec::as_slice);
-                // The first host is always taken: it has one member of a group that has two.
-                if groups.iter().any(|g| spread.members[*g] > 1 && taken[*g] + 1 >= spread.members[*g]) {
+                // The first host is always taken: of each group at least one member may go.
+                if groups.iter().any(|g| taken[*g] >= most(*g, &turns)) {
                     moved.push(host);
                 } else {
                     groups.iter().for_each(|g| taken[*g] += 1);
@@ -54,6 +73,7 @@ impl Rolling {
                 }
             }
             batches.push(batch);
+            turns.iter_mut().zip(&taken).for_each(|(turns, taken)| *turns += usize::from(*taken > 0));
             moved.extend(rest);
             left = moved;
         }
@@ -109,18 +129,38 @@ mod tests {
     #[test]
     fn a_host_that_would_complete_a_server_goes_first_in_the_next_batch() {
         // One server on hosts 0 and 1, another on 0 to 3.
-        let spread = Spread { groups: vec![vec![0, 1], vec![0, 1], vec![1], vec![1], vec![]], members: vec![2, 4] };
+        let spread = Spread {
+            groups: vec![vec![0, 1], vec![0, 1], vec![1], vec![1], vec![]],
+            members: vec![2, 4],
+            ..Spread::default()
+        };
         assert_eq!(rolling("3").batches(5, &spread), [vec![0, 2], vec![1, 3, 4]]);
         assert_eq!(rolling("100%").batches(5, &spread), [vec![0, 2, 3, 4], vec![1]]);
         // Not selected, but placed: the third instance goes on serving.
-        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![3] };
+        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![3], ..Spread::default() };
         assert_eq!(rolling("2").batches(2, &spread), [vec![0, 1]]);
     }
 
     #[test]
     fn without_serial_all_hosts_are_one_batch() {
-        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![2] };
+        let spread = Spread { groups: vec![vec![0], vec![0]], members: vec![2], ..Spread::default() };
         assert_eq!(Rolling::default().batches(2, &spread), [vec![0, 1]]);
+    }
+
+    #[test]
+    fn a_server_with_a_rollout_goes_in_batches_of_its_own_and_the_others_at_once() {
+        let serial = |text: &str| text.parse::<Serial>().ok();
+        // Hosts 0 to 3 have `a`, hosts 2 to 5 have `b`, host 6 has `c` alone.
+        let groups = vec![vec![0], vec![0], vec![0, 1], vec![0, 1], vec![1], vec![1], vec![2]];
+        let spread = |serials: Vec<Option<Serial>>| Spread { groups: groups.clone(), members: vec![4, 4, 1], serials };
+        let batches = |serials| Rolling::default().batches(7, &spread(serials));
+        assert_eq!(batches(vec![serial("1"), None, None]), [vec![0, 4, 5, 6], vec![1], vec![2], vec![3]]);
+        assert_eq!(batches(vec![serial("1,2"), serial("50%"), None]), [vec![0, 4, 5, 6], vec![1, 2], vec![3]]);
+        // Never all members at once, however large a batch may be; a server with one instance has no other.
+        assert_eq!(batches(vec![serial("100%"), None, serial("1")]), [vec![0, 1, 2, 4, 5, 6], vec![3]]);
+        // The command line's sizes hold for all hosts, in place of the servers' own.
+        let spread = spread(vec![serial("1"), None, None]);
+        assert_eq!(rolling("4").batches(7, &spread), [vec![0, 1, 2], vec![3, 4, 5, 6]]);
     }
 
     fn amounts() -> impl Strategy<Value = Vec<Amount>> {
@@ -147,6 +187,7 @@ mod tests {
                     .map(|host| (0..servers.len()).filter(|s| servers[*s].contains(&host)).collect())
                     .collect(),
                 members: servers.iter().map(Vec::len).collect(),
+                serials: vec![],
             };
             let batches = Rolling { serial: Some(serial.clone()), ..Rolling::default() }.batches(all, &spread);
             let mut hosts: Vec<usize> = batches.concat();

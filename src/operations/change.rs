@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How a change is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// How long a container must have been up to count as started.
     pub settle: Duration,
@@ -33,6 +33,8 @@ pub struct Options {
     pub replace: bool,
     /// Always make a new container.
     pub recreate: bool,
+    /// Stop a container that `mcp` did not make, although it differs.
+    pub foreign: bool,
     /// How long docker's health checks are waited for; `None` does not look at them.
     pub health: Option<Duration>,
 }
@@ -101,14 +103,22 @@ pub fn decide(
         return if verb == Verb::Stop { Decision::Leave(Some("no container".to_owned())) } else { Decision::Create };
     };
     let live = matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused);
-    if verb == Verb::Stop {
-        return if live { Decision::Stop } else { Decision::Leave(None) };
+    if verb == Verb::Stop && !live {
+        return Decision::Leave(None);
     }
     let ownership = ownership(registered, record, container);
+    if verb == Verb::Stop {
+        return match &ownership {
+            Ownership::Foreign(drifts) if !options.foreign => {
+                Decision::Refuse(foreign(registered, drifts, "stop it all the same with --foreign"))
+            }
+            _ => Decision::Stop,
+        };
+    }
     if let Ownership::Foreign(drifts) = &ownership
         && !options.replace
     {
-        return Decision::Refuse(foreign(registered, drifts));
+        return Decision::Refuse(foreign(registered, drifts, "let it be removed with --replace"));
     }
     // Between two crashes it runs as well, and waits for the next one.
     let settled = container.state == ContainerState::Running && !is_looping(container, now);
@@ -129,7 +139,8 @@ pub fn decide(
     }
 }
 
-fn foreign(registered: &Registered<'_>, drifts: &[Drift]) -> Trouble {
+/// Why the container is left alone; `otherwise` is what does not leave it alone.
+fn foreign(registered: &Registered<'_>, drifts: &[Drift], otherwise: &str) -> Trouble {
     let differences: Vec<String> = drifts
         .iter()
         .take(3)
@@ -141,7 +152,7 @@ fn foreign(registered: &Registered<'_>, drifts: &[Drift]) -> Trouble {
     Trouble::failed(
         format!("the name {} is taken by a container that differs: {}", registered.container, differences.join("; ")),
         Some(format!(
-            "register another --name (`mcp edit {0}`), forget the server with `mcp remove {0} --keep`, or let it be removed with --replace",
+            "register another --name (`mcp edit {0}`), forget the server with `mcp remove {0} --keep`, or {otherwise}",
             registered.target.server.name
         )),
     )

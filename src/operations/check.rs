@@ -5,6 +5,7 @@
 use super::{
     hosts::Finding,
     registered::{check as check_strings, conflicts},
+    twins,
 };
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -56,6 +57,7 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             );
             findings.push(Finding { ok: true, what, fix: None });
             findings.extend(refused(loaded.inventory.hosts()));
+            findings.extend(same_machine(loaded.inventory.hosts()));
             findings.extend(in_clear(loaded.registry.servers(), loaded.inventory.hosts()));
             findings.extend(loaded.warnings.iter().map(|what| Finding {
                 ok: true,
@@ -94,6 +96,27 @@ fn in_clear(servers: &[Server], hosts: &[Host]) -> Vec<Finding> {
         })
     };
     of_server.chain(words.collect::<Vec<_>>()).filter_map(finding).collect()
+}
+
+/// Several names of one machine: a warning each.
+fn same_machine(hosts: &[Host]) -> Vec<Finding> {
+    let finding = |hosts: Vec<&Host>| {
+        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).take(MOST_NAMED).collect();
+        let more = hosts.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let place = match hosts.first().map(|host| &host.connection) {
+            Some(Connection::Ssh(endpoint)) => {
+                format!("{}@{} port {}", endpoint.user, endpoint.address, endpoint.port)
+            }
+            _ => "this machine".to_owned(),
+        };
+        Finding {
+            ok: true,
+            what: format!("{}{more}: one machine with several names ({place})", names.join(", ")),
+            fix: Some("keep one of the names; a server that is placed on several has one container there".to_owned()),
+        }
+    };
+    twins::names(hosts).into_iter().map(finding).collect()
 }
 
 /// Hosts that OpenSSH's configuration keeps out of reach, those with one reason together.

@@ -12,6 +12,8 @@ use super::{
     hosts::{Finding, HostCheck, HostRow},
     list::{ListReport, ListRow},
     orphans::OrphanReport,
+    preview::PlanReport,
+    pull::PullReport,
     register::Completed,
 };
 use crate::domain::{Server, ServerStatus};
@@ -74,6 +76,22 @@ impl Quotes for Server {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
         let others = [&mut self.stop, &mut self.logs, &mut self.stats, &mut self.pull].into_iter().flatten();
         said([&mut self.command].into_iter().chain(others), each);
+    }
+}
+
+impl Quotes for PullReport {
+    fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
+        self.images.iter_mut().for_each(|row| row.error.texts(each));
+    }
+}
+
+impl Quotes for PlanReport {
+    fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
+        for row in &mut self.instances {
+            said([&mut row.reason].into_iter().chain(&mut row.command), each);
+            row.status.texts(each);
+            row.error.texts(each);
+        }
     }
 }
 

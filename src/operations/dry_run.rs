@@ -67,6 +67,21 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
     Ok(steps)
 }
 
+/// The strings of a pull.
+///
+/// # Errors
+/// As [`change`].
+pub fn pull(targets: &[Target<'_>]) -> Result<Vec<DryStep>, CommandError> {
+    let mut steps: Vec<DryStep> = vec![];
+    for r in understand(targets)? {
+        let (host, command) = (r.target.host.name.clone(), r.pull_command());
+        if !steps.iter().rev().take_while(|step| step.host == host).any(|step| step.command == command) {
+            steps.push(DryStep { host, instance: Some(r.target.instance().to_string()), when: None, command });
+        }
+    }
+    Ok(steps)
+}
+
 /// The strings of `list` and `get`.
 ///
 /// # Errors

@@ -68,7 +68,16 @@ impl Forgotten {
 
 const ALLOWED: Duration = Duration::from_secs(120);
 
-/// Removes the containers of `targets` that are theirs: running ones only with `stop`, by their stop string first. Without
+/// What is removed besides stopped containers that `mcp` made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Force {
+    /// Running containers, stopped by their stop string first.
+    pub stop: bool,
+    /// Containers made by others that differ from what is registered.
+    pub foreign: bool,
+}
+
+/// Removes the containers of `targets` that are theirs, and what `force` adds to them. Without
 /// `act`, the book it is written into, it only looks, and says what would become of each: what cannot go on one host should keep what could go on another.
 ///
 /// # Errors
@@ -76,11 +85,11 @@ const ALLOWED: Duration = Duration::from_secs(120);
 pub fn containers(
     context: &Context<'_>,
     targets: &[Target<'_>],
-    stop: bool,
+    force: Force,
     act: Option<&Recorder<'_>>,
 ) -> Result<Vec<(Instance, Forgotten)>, CommandError> {
     let answers = context.on_each_host(targets, |session, registered| {
-        let task = Task { context, stop, act };
+        let task = Task { context, force, act };
         let host = session.host();
         let failed = |_: &Registered<'_>, error: &HostError| Forgotten::Trouble(Trouble::host(error, host));
         until_free(context, registered, || true, |registered| task.round(session, registered), failed)
@@ -97,14 +106,14 @@ pub fn containers(
 /// What is done on one host, but for whom.
 struct Task<'a> {
     context: &'a Context<'a>,
-    stop: bool,
+    force: Force,
     act: Option<&'a Recorder<'a>>,
 }
 
 impl Task<'_> {
     /// Looks, and removes what is to be removed.
     fn round(&self, session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Round<Forgotten>, HostError> {
-        let Self { context, stop, act } = *self;
+        let Self { context, force, act } = *self;
         let (host, leases) = (session.host(), context.patience.is_some());
         let seen = match observe::look(session, registered, false) {
             Ok((seen, _)) => seen,
@@ -123,10 +132,10 @@ impl Task<'_> {
                         ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
                     );
                     let record = context.state.instances.get(&r.target.instance());
-                    if matches!(ownership(r, record, container), Ownership::Foreign(_)) {
+                    if !force.foreign && matches!(ownership(r, record, container), Ownership::Foreign(_)) {
                         return (Forgotten::Foreign, None);
                     }
-                    if alive && !stop {
+                    if alive && !force.stop {
                         return (Forgotten::Runs, None);
                     }
                     let Some(book) = act else { return (Forgotten::Removed, None) };
@@ -270,12 +279,12 @@ fn after_a_loss(
 pub fn book<'w>(
     workspace: &'w Workspace,
     targets: &[Target<'_>],
-    (stop, keep): (bool, bool),
+    (force, keep): (Force, bool),
     parent: Option<RunId>,
     origin: Origin,
 ) -> Recorder<'w> {
     let targets = Targets::Instances(targets.iter().map(Target::instance).collect());
-    let options = RunOptions { stop, keep, ..RunOptions::default() };
+    let options = RunOptions { stop: force.stop, foreign: force.foreign, keep, ..RunOptions::default() };
     let begin = Begin { options, ..origin.begin(VERB, parent, targets) };
     Recorder::begin(workspace, begin)
 }

@@ -141,7 +141,11 @@ pub fn pull(server: &Server, run: &RunString, host: &Host) -> String {
     match (own, &host.docker) {
         (Some(own), Docker::Words(words)) => own.with_program(words),
         (Some(own), Docker::Absent) => own.text().to_owned(),
-        (None, _) => say(&command::pull(run.image()), host),
+        // The host's shell has a part in it, so the word goes to it as it was registered.
+        (None, _) if run.image_is_unresolved() => {
+            format!("{} {}", say(&command::pull(None), host), run.image_word())
+        }
+        (None, _) => say(&command::pull(Some(run.image())), host),
     }
 }
 

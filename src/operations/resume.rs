@@ -8,7 +8,7 @@ mod hosts;
 
 pub use hosts::{LeftHosts, left_hosts, why_not};
 
-use super::{Verb, forget, host_run::HostVerb, select::Target};
+use super::{Verb, forget, host_run::HostVerb, pull, select::Target};
 use crate::{
     config::{
         inventory::Inventory,
@@ -58,7 +58,7 @@ pub fn host_verb(run: &Run) -> Option<HostVerb> {
 /// Whether it is meant by a `resume` that names no run. A command that did what it should on every host is not: somebody looked at
 /// something between a change and the rest of it.
 fn is_meant(run: &Run) -> bool {
-    if host_verb(run).is_some() {
+    if host_verb(run).is_some() || run.begin.verb == pull::VERB {
         let is_well = run.end.as_ref().is_some_and(|(_, end)| end.exit == 0);
         return run.begin.parent.is_some() || !is_well;
     }

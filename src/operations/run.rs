@@ -13,13 +13,15 @@ use std::{
 };
 
 use super::{
-    ChangeReport, Context, Outcome, Verb, act,
+    ChangeReport, Context, InstanceReport, Outcome, Verb, act,
     change::Options,
     context::understood,
     observe,
     recorder::{Recorder, word},
     registered::Registered,
+    rollout,
     select::Target,
+    twins::{self, Twin},
 };
 use crate::{
     config::{
@@ -70,13 +72,16 @@ pub fn run(
     targets: &[Target<'_>],
     order: &Order,
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
-    let work = understood(targets)?;
-    let batches = order.rolling.batches(work.len(), &spread(context.inventory, context.registry, &work));
-    let recorder = Recorder::begin(context.workspace, begin(order, &work, &batches));
+    let (kept, twins) = twins::split(targets);
+    let work = understood(&kept)?;
+    let by_rollout = rollout::applies(&order.rolling, order.verb);
+    let batches = order.rolling.batches(work.len(), &spread(context.inventory, context.registry, &work, by_rollout));
+    let recorder = Recorder::begin(context.workspace, begin(order, (&work, &twins), &batches));
     let keeper = Keeper::new(context, &work, &batches);
     let course = Course { rolling: &order.rolling, batches: &batches, recorder: &recorder, keeper };
     match act::change(context, &work, order.verb, order.options, &course) {
         Ok((mut report, mut warnings)) => {
+            warnings.extend(add_twins(context, &mut report, &twins, &recorder));
             report.run = recorder.id().map(ToString::to_string);
             advise(&mut report);
             warnings.extend(recorder.end(end(&report)));
@@ -88,6 +93,38 @@ pub fn run(
             Err(error)
         }
     }
+}
+
+/// Adds the rows of instances whose container is that of another one, writes them into the journal, and remembers the container for
+/// them as well.
+fn add_twins(
+    context: &Context<'_>,
+    report: &mut ChangeReport,
+    twins: &[Twin<'_>],
+    recorder: &Recorder<'_>,
+) -> Vec<String> {
+    if twins.is_empty() {
+        return vec![];
+    }
+    let of = |rows: &[InstanceReport], twin: &Twin<'_>| {
+        let is_it = |row: &&InstanceReport| row.name == twin.first.server && row.host == twin.first.host;
+        rows.iter().find(is_it).map(|first| twin.row(first))
+    };
+    let rows: Vec<InstanceReport> = twins.iter().filter_map(|twin| of(&report.instances, twin)).collect();
+    recorder.results(&rows, Duration::ZERO);
+    report.instances.extend(rows);
+    let place = |row: &InstanceReport| context.inventory.hosts().iter().position(|host| host.name == row.host);
+    report.instances.sort_by_cached_key(|row| (place(row), row.name.clone()));
+    let written = context.workspace.update_state(|state| {
+        for twin in twins {
+            if let Some(record) = state.instances.get(&twin.first).cloned() {
+                let mut record = record;
+                record.status.host = twin.target.host.name.clone();
+                state.instances.insert(twin.target.instance(), record);
+            }
+        }
+    });
+    observe::warning(written)
 }
 
 /// Says of what was not attempted how to go on with just this run.
@@ -106,28 +143,18 @@ fn advise(report: &mut ChangeReport) {
     }
 }
 
-/// The hosts of each batch of a run over `targets`.
-///
-/// # Errors
-/// A registered string that cannot be used.
-pub fn batches(
-    inventory: &Inventory,
-    registry: &Registry,
-    targets: &[Target<'_>],
-    rolling: &Rolling,
-) -> Result<Vec<Vec<HostName>>, CommandError> {
-    let work = understood(targets)?;
-    let batches = rolling.batches(work.len(), &spread(inventory, registry, &work));
-    Ok(batches.iter().map(|batch| names(&work, batch)).collect())
-}
-
-fn names(work: &[(&Host, Vec<Registered<'_>>)], batch: &[usize]) -> Vec<HostName> {
+pub(super) fn names(work: &[(&Host, Vec<Registered<'_>>)], batch: &[usize]) -> Vec<HostName> {
     batch.iter().map(|host| work[*host].0.name.clone()).collect()
 }
 
 /// Which hosts have instances of one server. All that are placed count, not only those selected: an instance that the run leaves
-/// alone goes on as it is.
-fn spread(inventory: &Inventory, registry: &Registry, work: &[(&Host, Vec<Registered<'_>>)]) -> Spread {
+/// alone goes on as it is. With `by_rollout`, the sizes of batches are those of the servers.
+pub(super) fn spread(
+    inventory: &Inventory,
+    registry: &Registry,
+    work: &[(&Host, Vec<Registered<'_>>)],
+    by_rollout: bool,
+) -> Spread {
     let mut numbers: BTreeMap<ServerName, usize> = BTreeMap::new();
     let mut members: Vec<usize> = vec![];
     for instance in registry.instances(inventory) {
@@ -141,18 +168,28 @@ fn spread(inventory: &Inventory, registry: &Registry, work: &[(&Host, Vec<Regist
         .iter()
         .map(|(_, registered)| registered.iter().filter_map(|r| numbers.get(&r.target.server.name).copied()).collect())
         .collect();
-    Spread { groups, members }
+    let mut serials = vec![None; members.len()];
+    for (name, number) in numbers.iter().filter(|_| by_rollout) {
+        serials[*number] = registry.get(name).and_then(|server| server.rollout().serial);
+    }
+    Spread { groups, members, serials }
 }
 
-fn begin(order: &Order, work: &[(&Host, Vec<Registered<'_>>)], batches: &[Vec<usize>]) -> Begin {
+fn begin(
+    order: &Order,
+    (work, twins): (&[(&Host, Vec<Registered<'_>>)], &[Twin<'_>]),
+    batches: &[Vec<usize>],
+) -> Begin {
     let Order { options, rolling, origin, .. } = order;
-    let instances = work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance())).collect();
+    let instances = work.iter().flat_map(|(_, registered)| registered.iter().map(|r| r.target.instance()));
+    let instances = instances.chain(twins.iter().map(|twin| twin.target.instance())).collect();
     Begin {
         options: RunOptions {
             settle_ms: milliseconds(options.settle),
             health_ms: options.health.map(milliseconds),
             replace: options.replace,
             recreate: options.recreate,
+            foreign: options.foreign,
             ..options_of(rolling, order.forks, order.timeout)
         },
         batches: if batches.len() > 1 { batches.iter().map(|batch| names(work, batch)).collect() } else { vec![] },
@@ -169,6 +206,7 @@ pub(super) fn options_of(rolling: &Rolling, forks: Option<u16>, timeout: Option<
         wait_ms: milliseconds(rolling.wait),
         forks,
         timeout_ms: timeout.map(milliseconds),
+        at_once: rolling.at_once,
         ..RunOptions::default()
     }
 }

@@ -15,7 +15,7 @@ fn lives(words: &str) {
     bench.server("a", "edge-1", "-l version=1", "");
     bench.server("gone", "edge-1", "--rm", "");
     bench.server("bad", "edge-1", "", "--exit 3");
-    let dry = bench.mcp("start :a --dry-run");
+    let dry = bench.mcp("start :a --offline");
     assert!(dry.out.contains(&format!("{words} run -d --name {}", bench.name("a"))), "{dry:?}");
 
     let report = bench.report("start --all", 1);
@@ -54,7 +54,7 @@ fn a_host_s_environment_reaches_docker_and_is_not_shown() {
     let mut bench = Bench::new();
     with_defaults(&bench, "  env:\n    MCP_TEST_COLOUR: it's $deep \"blue\"\n");
     bench.server("a", "edge-1", "-e MCP_TEST_COLOUR", "");
-    let dry = bench.mcp("start :a --dry-run");
+    let dry = bench.mcp("start :a --offline");
     assert!(!format!("{dry:?}").contains("deep"), "{dry:?}");
     let answer = bench.mcp("start :a --settle 0 --verbose -o json");
     answer.says(0, &[]);

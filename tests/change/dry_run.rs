@@ -1,11 +1,11 @@
-//! `--dry-run`: the exact strings, and nothing else.
+//! `--offline`: the exact strings, and no host is asked.
 
 use serde_json::Value;
 
 use crate::{rig::Rig, support::Bench};
 
 #[test]
-fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
+fn offline_prints_the_exact_strings_and_asks_no_host() {
     let rig = Rig::own(2);
     let mut bench = Bench::on(&rig);
     let command = bench.server("a", "edge-*", "-e 'COLOUR=deep  blue'", "--log-lines 3");
@@ -13,7 +13,7 @@ fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
     let stop = format!("docker kill --signal=INT {name}");
     bench.entry("b", "edge-1", &bench.scratch.docker_run("b", "", ""), &[&format!("stop: {stop}")]);
     let steps = |bench: &Bench<'_>, words: &str| -> Vec<(String, String, String)> {
-        let answer = bench.mcp(&format!("{words} --dry-run -o json"));
+        let answer = bench.mcp(&format!("{words} --offline -o json"));
         assert_eq!(answer.code, Some(0), "{answer:?}");
         let steps: Vec<Value> = serde_json::from_str(&answer.out).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -43,7 +43,7 @@ fn a_dry_run_prints_the_exact_strings_and_asks_no_host() {
     let whens: Vec<&str> = brief.iter().map(|(when, _)| when.as_str()).collect();
     assert_eq!(whens, ["running", "stopped", "no container", "-"], "one made with --rm is never kept: {brief:#?}");
 
-    let answer = bench.mcp("restart --all --dry-run");
+    let answer = bench.mcp("restart --all --offline");
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.out.contains(&command) && answer.out.contains(&stop), "{answer:?}");
 

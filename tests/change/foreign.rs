@@ -24,6 +24,29 @@ fn a_foreign_container_that_differs_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_foreign_container_is_stopped_and_removed_only_when_told_to() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "--log-lines 3");
+    bench.by_hand(1, &bench.scratch.docker_run("a", "", "--log-lines 4"));
+    let before = (bench.id(1, "a"), bench.started_at(1, "a"));
+    let report = bench.report("stop :a", 1);
+    assert_eq!(report.row()["outcome"], "failed");
+    assert!(error(report.row(), "hint").contains("--foreign"), "{report:?}");
+    bench.mcp("remove :a --stop").says(1, &["--foreign"]);
+    assert_eq!(
+        (bench.id(1, "a"), bench.started_at(1, "a"), bench.state(1, "a").as_str()),
+        (before.0, before.1, "running")
+    );
+    assert_eq!(gist(bench.report("stop :a --foreign", 0).row()), "changed stopped stopped");
+    // A stopped one needs no stop, and is not removed either without being told to.
+    assert_eq!(bench.report("stop :a", 0).row()["outcome"], "unchanged");
+    bench.mcp("remove :a").says(1, &["--foreign"]);
+    assert_eq!(bench.state(1, "a"), "exited");
+    bench.mcp("remove :a --foreign").says(0, &[]);
+    assert_eq!(bench.state(1, "a"), "none");
+}
+
+#[test]
 fn a_foreign_container_is_replaced_when_told_to() {
     let mut bench = Bench::new();
     bench.server("up", "edge-1", "", "--log-lines 3");

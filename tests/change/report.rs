@@ -76,3 +76,39 @@ fn the_other_formats_hold_the_same_rows() {
     let verbose = bench.mcp("stop :b --verbose");
     verbose.says(0, &["edge-1: stop look in ", "edge-1: stop stop in ", " ms\n"]);
 }
+
+#[test]
+fn a_timeout_of_zero_is_no_limit_for_every_command_that_waits_on_a_host() {
+    let mut bench = Bench::new();
+    bench.server("a", "edge-1", "", "--log-lines 2");
+    let file = bench.scratch.write("file", "text");
+    let copy = format!("copy edge-1 {} /tmp/{} --yes", file.display(), bench.name("file"));
+    let all = [
+        "start :a --settle 0",
+        "restart :a --settle 0",
+        "list :a",
+        "get :a",
+        "log :a",
+        "restart :a --dry-run",
+        "hosts check edge-1",
+        "lock list",
+        "exec edge-1 -- true",
+        &copy,
+    ];
+    let run = |bench: &Bench<'_>, words: &str| {
+        let answer = bench.mcp(words);
+        assert_eq!(answer.code, Some(0), "{words}: {answer:?}");
+    };
+    for words in all {
+        let with = if words.contains(" -- ") {
+            words.replace(" -- ", " --timeout 0 -- ")
+        } else {
+            format!("{words} --timeout 0")
+        };
+        run(&bench, &with);
+    }
+    let hosts = bench.scratch.hosts_yaml().replace("defaults:\n", "defaults:\n  timeout: 0\n");
+    bench.scratch.write("hosts.yaml", &hosts);
+    ["restart :a --settle 0", "list :a", "exec edge-1 -- true"].iter().for_each(|words| run(&bench, words));
+    bench.rig.on(1, &["rm", "-f", &format!("/tmp/{}", bench.name("file"))]);
+}

@@ -97,6 +97,50 @@ fn a_dry_run_says_which_hosts_would_go_together() {
 }
 
 #[test]
+fn a_rollout_makes_rolling_the_default_and_the_command_line_wins() {
+    let mut bench = Bench::new();
+    bench.server("web", "edge-*", "", "");
+    bench.server("alone", "edge-3", "", "");
+    let batches = |bench: &Bench<'_>, words: &str| -> usize {
+        let plan = bench.report(&format!("{words} --dry-run"), 0);
+        plan.0["batches"].as_array().unwrap().len()
+    };
+    bench.report("start --all --settle 0", 0);
+    let name = bench.name("web");
+    let at_once = format!("all 3 instances of {name} go down at the same time");
+    bench.mcp("restart --all --dry-run").says(0, &[&at_once, "--serial 1"]);
+    bench.mcp("restart :web --settle 0").says(0, &[&at_once]);
+    for words in
+        ["restart :web --on edge-1,edge-2", "restart :web --serial 100%", "start --all", "stop --all", "restart :alone"]
+    {
+        let answer = bench.mcp(&format!("{words} --dry-run"));
+        assert!(!answer.err.contains("go down"), "{words}: {answer:?}");
+    }
+    let servers = bench.scratch.read("servers.yaml");
+    bench.scratch.write(
+        "servers.yaml",
+        &servers.replace("version: 1\n", "version: 1\ndefaults: {rollout: {serial: 1, max_fail: 1}}\n"),
+    );
+    assert_eq!(batches(&bench, "restart --all"), 3);
+    assert_eq!(batches(&bench, "start --all"), 3);
+    assert_eq!(batches(&bench, "restart --all --serial 2"), 2);
+    assert_eq!(batches(&bench, "restart --all --no-rollout"), 1);
+    assert_eq!(batches(&bench, "stop --all"), 1);
+    let answer = bench.mcp("restart --all --settle 0");
+    answer.says(0, &["in 3 batches"]);
+    assert!(!answer.err.contains("go down"), "{answer:?}");
+    // Only the server with a rollout goes in batches; the others go with the first.
+    bench.scratch.write(
+        "servers.yaml",
+        &servers.replace(&format!("  {name}:\n"), &format!("  {name}:\n    rollout: {{serial: 2}}\n")),
+    );
+    let run = bench.report("restart --all --settle 0", 0);
+    let page = bench.history(run.0["run"].as_str().unwrap());
+    assert_eq!(hosts(&page["batches"]), [vec!["edge-1", "edge-2"], vec!["edge-3"]]);
+    bench.mcp("restart :alone --wait 1s").says(2, &["there is one batch"]);
+}
+
+#[test]
 fn fail_fast_attempts_no_further_host() {
     let mut bench = Bench::new();
     bench.server("dies", "edge-*", "", "--exit 3");

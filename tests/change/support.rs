@@ -146,6 +146,11 @@ impl Answer {
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
+    /// How many remote commands ran on `host`, by what `--verbose` shows.
+    pub(crate) fn execs(&self, host: &str) -> usize {
+        self.err.lines().filter(|line| line.starts_with(&format!("{host}: ")) && line.contains(" in ")).count()
+    }
+
     /// Asserts the exit code and that `parts` stand on stderr.
     pub(crate) fn says(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");

@@ -85,7 +85,7 @@ fn values_of_the_environment_that_runs_are_never_told() {
     for verbose in [&["list", "--verbose"][..], &["hosts", "list", "--json"], &["hosts", "check", "--verbose"]] {
         run(scratch.mcp(verbose)).code(0).nowhere("hunter3");
     }
-    run(scratch.mcp(&["start", "--all", "--dry-run"])).code(0).nowhere("hunter3");
+    run(scratch.mcp(&["start", "--all", "--offline"])).code(0).nowhere("hunter3");
     let state = scratch.read("state.yaml");
     assert!(!state.contains("hunter"), "{state}");
 }

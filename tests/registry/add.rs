@@ -22,7 +22,7 @@ fn a_missing_d_and_name_are_added_once_and_shown() {
     // A complete string is registered as it is.
     let whole = "docker  run --name other -d   'acme/other:1'  --flag \"a b\"";
     add(&scratch, "other", &[], whole).code(0).nowhere("added");
-    let page = run(scratch.mcp(&["start", "other", "--dry-run", "--json"])).code(0);
+    let page = run(scratch.mcp(&["start", "other", "--offline", "--json"])).code(0);
     assert!(page.json().to_string().contains(&whole.replace('"', "\\\"")), "{page}");
 }
 
@@ -107,7 +107,7 @@ fn control_characters_inside_quotes_and_variables_are_left_to_the_shell() {
         ("variable", "docker run -d --name variable -e HOME=$HOME -v ~/data:/data acme/a"),
     ] {
         add(&scratch, name, &[], command).code(0);
-        let steps = run(scratch.mcp(&["start", name, "--dry-run", "--json"])).code(0).json();
+        let steps = run(scratch.mcp(&["start", name, "--offline", "--json"])).code(0).json();
         let steps = steps.as_array().unwrap();
         assert!(steps.iter().any(|s| s["command"].as_str().unwrap().contains(&command[10..])), "{steps:?}");
     }
@@ -195,7 +195,7 @@ fn without_any_inventory_localhost_is_there() {
         run(command)
     };
     mcp(&["add", "finance", "--command", "docker run -p 8080:8080 acme/finance"]).code(0).err("on localhost");
-    let steps = mcp(&["start", "finance", "--dry-run", "--json"]).code(0);
+    let steps = mcp(&["start", "finance", "--offline", "--json"]).code(0);
     assert!(steps.json().to_string().contains("\"host\":\"localhost\""), "{steps}");
     mcp(&["hosts", "list"]).code(0).out("localhost").out("local");
 }

@@ -170,6 +170,10 @@ pub const STATS: &[Flag] = &[
     switch("no-trunc", None),
 ];
 
+/// Flags of `docker login`.
+pub const LOGIN: &[Flag] =
+    &[switch("help", None), value("password", Some('p')), switch("password-stdin", None), value("username", Some('u'))];
+
 /// Flags of `docker pull`.
 pub const PULL: &[Flag] = &[
     switch("all-tags", Some('a')),

@@ -31,6 +31,7 @@ pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
         name: last("name").map(container_name).transpose()?.flatten(),
         image: image.value.clone(),
         image_unresolved: image.unresolved,
+        image_at: image.span.clone(),
         arguments: judged.then(|| rest[1..].iter().map(|word| word.value.clone()).collect()),
         detached: is_on("detach"),
         interactive: is_on("interactive"),

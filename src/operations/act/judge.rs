@@ -2,8 +2,6 @@
 //!
 //! Boundary: a judgement over what was decided and seen; asks nobody. Next: `report` holds the rows.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{self, Checks};
@@ -271,7 +269,7 @@ pub(super) fn settled_or(
 ) -> Row {
     match decision {
         Decision::Leave(_) | Decision::Refuse(_) => {
-            let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
+            let options = Options::default();
             let checks = Checks::new();
             let answers = Answers { before, seen: before, job: None, log: None, checks: &checks };
             judge(context, r, decision, options, answers)

@@ -9,8 +9,10 @@ use crate::{
 
 const RUN: &str = "docker run -d --name plain example/app:1.0 sleep 1000";
 const RUN_RM: &str = "docker run -d --rm --name plain example/app:1.0 sleep 1000";
-const PLAIN: Options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
+const PLAIN: Options =
+    Options { settle: Duration::ZERO, replace: false, recreate: false, foreign: false, health: None };
 const REPLACE: Options = Options { replace: true, ..PLAIN };
+const FOREIGN: Options = Options { foreign: true, ..PLAIN };
 const RECREATE: Options = Options { recreate: true, ..PLAIN };
 
 /// The captured container `plain`, which [`RUN`] describes, in another state.
@@ -174,7 +176,7 @@ fn without_a_record_of_it_what_a_container_looks_like_decides_whose_it_is() {
 }
 
 #[test]
-fn a_foreign_container_is_refused_unless_it_may_be_replaced_and_stop_stops_it() {
+fn a_foreign_container_is_refused_unless_it_may_be_replaced_or_stopped() {
     use ContainerState::{Exited, Running};
     let registered = server("docker run -d --name plain example/app:2 -v");
     let host = host("docker");
@@ -186,7 +188,9 @@ fn a_foreign_container_is_refused_unless_it_may_be_replaced_and_stop_stops_it() 
         (Verb::Start, Running, PLAIN, None),
         (Verb::Start, Exited, PLAIN, None),
         (Verb::Restart, Exited, PLAIN, None),
-        (Verb::Stop, Running, PLAIN, Some(Decision::Stop)),
+        (Verb::Stop, Running, PLAIN, None),
+        (Verb::Stop, Running, FOREIGN, Some(Decision::Stop)),
+        (Verb::Stop, Exited, PLAIN, Some(Decision::Leave(None))),
     ] {
         let container = container(state);
         let found = with_registered(&registered, &host, |r| decide(verb, options, r, None, Some(&container), None));
@@ -197,7 +201,8 @@ fn a_foreign_container_is_refused_unless_it_may_be_replaced_and_stop_stops_it() 
                     "{trouble:?}"
                 );
                 let hint = trouble.hint.as_deref().unwrap_or_default();
-                assert!(hint.contains("mcp remove web --keep") && hint.contains("--replace"), "{hint}");
+                let way_out = if verb == Verb::Stop { "--foreign" } else { "--replace" };
+                assert!(hint.contains("mcp remove web --keep") && hint.contains(way_out), "{hint}");
             }
             (_, expected) => assert_eq!(Some(found), expected, "{verb:?} of {state:?} with {options:?}"),
         }

@@ -32,5 +32,5 @@ install_rig_packages() {
   if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then docker=docker-cli; fi
   install_missing docker="$docker" dockerd=docker.io containerd=containerd runc=runc sshd=openssh-server \
     ssh-keygen=openssh-client ip=iproute2 unshare=util-linux nsenter=util-linux setpriv=util-linux flock=util-linux \
-    perl=perl-base ps=procps
+    perl=perl-base ps=procps docker-registry=docker-registry
 }

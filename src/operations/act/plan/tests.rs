@@ -1,4 +1,4 @@
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use super::*;
 use crate::{
@@ -37,7 +37,7 @@ fn restart(names: &[&str], answer: &str) -> (Plan, Sections, Vec<String>) {
     let understood = |server| Registered::new(Target { server, host: &host }).unwrap_or_else(|e| panic!("{e}"));
     let registered: Vec<Registered<'_>> = servers.iter().map(understood).collect();
     let decisions = vec![Decision::Restart; registered.len()];
-    let options = Options { settle: Duration::ZERO, replace: false, recreate: false, health: None };
+    let options = Options::default();
     let (before, stamp) = (Observation::default(), Stamp::default());
     let plan = Plan::new(&host, Verb::Restart, options, (&registered, &decisions), &before, None, &stamp);
     let script = plan.script.as_ref().unwrap_or_else(|| panic!("there is nothing to do"));

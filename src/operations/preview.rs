@@ -1,0 +1,327 @@
+//! The plan of a change: what each instance needs now, asked of the hosts and not carried out.
+//!
+//! Boundary: one exec per host that only reads; no lease, no state, no journal. The decisions are `change`'s, the strings the same as
+//! those that run. Next: `dry_run` for the strings without asking a host.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Context, Trouble, Verb,
+    change::{Decision, Options, Ownership, decide, ownership},
+    forget::{Force, Forgotten},
+    observe::{self, LOOK_ALLOWED, exit_of},
+    pull,
+    registered::{Registered, say},
+    select::Target,
+    twins,
+};
+use crate::{
+    config::state::Record,
+    docker::{
+        command,
+        failure::classify,
+        inspect::{Container, ContainerState},
+    },
+    domain::{HostName, Instance, ServerName, ServerStatus},
+    error::{CommandError, Exit},
+    transport::script::{Script, Section},
+};
+
+/// What would be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedAction {
+    /// Run the registered string.
+    Create,
+    /// Start the stopped container.
+    Start,
+    /// Stop and start the container.
+    Restart,
+    /// Remove the container and run the registered string.
+    Replace,
+    /// Stop the container.
+    Stop,
+    /// Remove the container.
+    Remove,
+    /// Pull the image.
+    Pull,
+    /// Nothing.
+    Nothing,
+    /// Nothing, because it would do harm.
+    Refuse,
+    /// The host gave no answer.
+    Unknown,
+}
+
+impl PlannedAction {
+    /// The word shown for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Replace => "replace",
+            Self::Stop => "stop",
+            Self::Remove => "remove",
+            Self::Pull => "pull",
+            Self::Nothing => "nothing",
+            Self::Refuse => "refuse",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One instance's row of a [`PlanReport`].
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanRow {
+    /// The server; of a pull, the first one that uses the image.
+    pub name: ServerName,
+    /// The host.
+    pub host: HostName,
+    /// What would be done.
+    pub action: PlannedAction,
+    /// Why.
+    pub reason: String,
+    /// Whether the image is missing, so that it has to be pulled first.
+    pub pulls: bool,
+    /// The string that would run; null when none would.
+    pub command: Option<String>,
+    /// The status now; null where it was not asked or not learnt.
+    pub status: Option<ServerStatus>,
+    /// Why it would be refused, or why the host gave no answer.
+    pub error: Option<Trouble>,
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanReport {
+    /// The verb.
+    pub verb: &'static str,
+    /// In inventory order, then by name.
+    pub instances: Vec<PlanRow>,
+    /// The hosts of each batch; one batch without batches.
+    pub batches: Vec<Vec<HostName>>,
+}
+
+impl PlanReport {
+    /// The exit code: that of the refusals and of the hosts that gave no answer.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.instances.iter().filter_map(|row| row.error.as_ref()).fold(Exit::Ok, |exit, error| exit.or(exit_of(error)))
+    }
+}
+
+/// The plan of `verb` for `targets`, which are in inventory order.
+///
+/// # Errors
+/// Only when nothing could be begun; a host that gives no answer is rows.
+pub fn change(
+    context: &Context<'_>,
+    targets: &[Target<'_>],
+    (verb, options): (Verb, Options),
+    batches: Vec<Vec<HostName>>,
+) -> Result<PlanReport, CommandError> {
+    let (kept, twins) = twins::split(targets);
+    let answers = context.on_each_host(&kept, |session, registered| {
+        let mut script = Script::new();
+        let look = observe::ask(&mut script, session, registered);
+        let images = (verb != Verb::Stop).then(|| script.run(&images_exist(registered)));
+        let sections = session.exec("plan", &script, LOOK_ALLOWED)?;
+        let images = images.and_then(|id| sections.get(id));
+        Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
+            let row = |r: &Registered<'_>| {
+                let container = seen.get(&r.container);
+                let record = context.state.instances.get(&r.target.instance());
+                let decision = decide(verb, options, r, record, container, seen.at().host);
+                let mut row = planned(r, &decision, reason(verb, options, r, record, container, &decision));
+                row.status = Some(observe::status_of(context, r, &seen).0);
+                row.pulls =
+                    matches!(row.action, PlannedAction::Create | PlannedAction::Replace) && is_missing(images, r);
+                row
+            };
+            registered.iter().map(row).collect::<Vec<_>>()
+        }))
+    })?;
+    let mut instances = vec![];
+    for (host, registered, result) in answers {
+        match result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner) {
+            Ok(rows) => instances.extend(rows),
+            Err(trouble) => instances.extend(registered.iter().map(|r| unanswered(&r.target.instance(), &trouble))),
+        }
+    }
+    instances.extend(twins.iter().map(|twin| nothing(&twin.target.instance(), twin.note())));
+    let place = |row: &PlanRow| context.inventory.hosts().iter().position(|host| host.name == row.host);
+    instances.sort_by_cached_key(|row| (place(row), row.name.clone()));
+    Ok(PlanReport { verb: verb.as_str(), instances, batches })
+}
+
+/// The plan of a pull for `targets`.
+///
+/// # Errors
+/// As [`change`].
+pub fn pull(context: &Context<'_>, targets: &[Target<'_>]) -> Result<PlanReport, CommandError> {
+    let answers = context.on_each_host(targets, |session, registered| {
+        let mut script = Script::new();
+        script.export(&session.host().env);
+        let id = script.run(&images_exist(registered));
+        let sections = session.exec("plan", &script, LOOK_ALLOWED)?;
+        let section = sections.get(id);
+        if let Some(trouble) = section.and_then(engine_trouble) {
+            return Ok(Err(trouble));
+        }
+        let missing = registered.iter().filter(|r| is_missing(section, r)).map(|r| r.target.server.name.clone());
+        Ok(Ok(missing.collect::<Vec<_>>()))
+    })?;
+    let mut instances = vec![];
+    for (host, registered, result) in answers {
+        let missing = result.map_err(|error| Trouble::host(&error, host)).and_then(|inner| inner);
+        for image in pull::images(&registered) {
+            let Some(first) = registered.iter().find(|r| image.servers.first() == Some(&r.target.server.name)) else {
+                continue;
+            };
+            match &missing {
+                Err(trouble) => instances.push(unanswered(&first.target.instance(), trouble)),
+                Ok(missing) => {
+                    let is_missing = missing.contains(&first.target.server.name);
+                    let what = if is_missing { "missing on this host" } else { "the registry may have a newer one" };
+                    instances.push(PlanRow {
+                        action: PlannedAction::Pull,
+                        reason: format!("{}: {what}", image.image),
+                        pulls: is_missing,
+                        command: Some(first.pull_command()),
+                        ..nothing(&first.target.instance(), String::new())
+                    });
+                }
+            }
+        }
+    }
+    Ok(PlanReport { verb: pull::VERB, instances, batches: vec![] })
+}
+
+/// The plan of a removal from `results`, which were looked at and not carried out.
+#[must_use]
+pub fn removal(targets: &[Target<'_>], force: Force, results: &[(Instance, Forgotten)]) -> PlanReport {
+    let row = |(instance, forgotten): &(Instance, Forgotten)| {
+        let registered = targets.iter().find(|t| t.instance() == *instance).and_then(|t| Registered::new(*t).ok());
+        let command = registered.map(|r| {
+            let remove = say(&command::force_remove(&r.container), r.target.host);
+            if force.stop { format!("{} && {remove}", r.stop_command()) } else { remove }
+        });
+        let refused = |cause: &str, hint: &str| PlanRow {
+            action: PlannedAction::Refuse,
+            error: Some(Trouble::failed(cause, Some(hint.to_owned()))),
+            ..nothing(instance, cause.to_owned())
+        };
+        match forgotten {
+            Forgotten::NoContainer => nothing(instance, "no container".to_owned()),
+            Forgotten::Removed => PlanRow {
+                action: PlannedAction::Remove,
+                command,
+                ..nothing(instance, "the server is unregistered".to_owned())
+            },
+            Forgotten::Runs => refused("it runs", "--stop stops and removes it, --keep leaves it running"),
+            Forgotten::Foreign => refused(
+                "its container was made by others and differs from the registered string",
+                "--keep leaves it as it is, --foreign removes it",
+            ),
+            Forgotten::Trouble(trouble) => unanswered(instance, trouble),
+        }
+    };
+    PlanReport { verb: "remove", instances: results.iter().map(row).collect(), batches: vec![] }
+}
+
+fn nothing(instance: &Instance, reason: String) -> PlanRow {
+    PlanRow {
+        name: instance.server.clone(),
+        host: instance.host.clone(),
+        action: PlannedAction::Nothing,
+        reason,
+        pulls: false,
+        command: None,
+        status: None,
+        error: None,
+    }
+}
+
+fn unanswered(instance: &Instance, trouble: &Trouble) -> PlanRow {
+    let row = nothing(instance, trouble.cause.clone());
+    PlanRow { action: PlannedAction::Unknown, error: Some(trouble.clone()), ..row }
+}
+
+fn planned(r: &Registered<'_>, decision: &Decision, reason: String) -> PlanRow {
+    let (action, error) = match decision {
+        Decision::Leave(_) => (PlannedAction::Nothing, None),
+        Decision::Create => (PlannedAction::Create, None),
+        Decision::Start | Decision::Unpause => (PlannedAction::Start, None),
+        Decision::Replace | Decision::StopAndReplace => (PlannedAction::Replace, None),
+        Decision::Stop => (PlannedAction::Stop, None),
+        Decision::Restart => (PlannedAction::Restart, None),
+        Decision::Refuse(trouble) => (PlannedAction::Refuse, Some(trouble.clone())),
+    };
+    PlanRow { action, command: decision.code(r, None), error, ..nothing(&r.target.instance(), reason) }
+}
+
+/// Why `decision` was made.
+fn reason(
+    verb: Verb,
+    options: Options,
+    r: &Registered<'_>,
+    record: Option<&Record>,
+    container: Option<&Container>,
+    decision: &Decision,
+) -> String {
+    let Some(container) = container else { return "no container".to_owned() };
+    match decision {
+        Decision::Leave(Some(note)) => return note.clone(),
+        Decision::Refuse(trouble) => return trouble.cause.clone(),
+        _ => {}
+    }
+    let state = state(container.state);
+    if verb == Verb::Stop || matches!(decision, Decision::Leave(None)) {
+        return state.to_owned();
+    }
+    let why = match ownership(r, record, container) {
+        Ownership::Changed => "the registered string has changed".to_owned(),
+        Ownership::Foreign(_) => "made by others, --replace".to_owned(),
+        Ownership::Same if options.recreate => "--recreate".to_owned(),
+        Ownership::Same if r.run.removes_itself() => "made with --rm".to_owned(),
+        Ownership::Same => return state.to_owned(),
+    };
+    format!("{state}; {why}")
+}
+
+fn state(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::Running => "running",
+        ContainerState::Restarting => "restarting",
+        ContainerState::Paused => "paused",
+        ContainerState::Dead => "dead",
+        _ => "stopped",
+    }
+}
+
+/// Asks for the images of `registered`; docker names those that are missing.
+fn images_exist(registered: &[Registered<'_>]) -> String {
+    let mut words: Vec<&str> = registered.iter().map(|r| r.run.image_word()).collect();
+    words.sort_unstable();
+    words.dedup();
+    format!("{} {}", say(&command::image_id(), registered[0].target.host), words.join(" "))
+}
+
+/// Whether docker named the image of `r` among those that are missing. Of an image that the host's shell names nothing is known.
+fn is_missing(section: Option<&Section>, r: &Registered<'_>) -> bool {
+    let Some(section) = section.filter(|section| section.exit != Some(0)) else { return false };
+    let stderr = section.stderr_text();
+    let image = r.run.image();
+    let is_it = |word: &str| word == image || word.strip_suffix(":latest") == Some(image);
+    let named = |line: &str| line.split([' ', '"', '\'']).any(|word| is_it(word.trim_end_matches(':')));
+    !r.run.image_is_unresolved() && stderr.lines().any(named)
+}
+
+/// What keeps the engine from telling which images there are.
+fn engine_trouble(section: &Section) -> Option<Trouble> {
+    let failure = classify(section.exit?, &section.stderr_text())?;
+    failure.kind.concerns_the_host().then(|| Trouble::engine(&failure))
+}
