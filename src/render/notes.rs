@@ -77,7 +77,7 @@ impl Ui {
     /// Prints why a log could not be read, or ended.
     pub fn log_trouble(&mut self, instance: &str, trouble: &Trouble) {
         let (server, host) = instance.split_once('@').unwrap_or((instance, ""));
-        self.troubles(std::iter::once((Subject::instance("cannot read the log of ", &server, &host), trouble)));
+        self.trouble_at_once(Subject::instance("cannot read the log of ", &server, &host), trouble);
     }
 
     /// Prints why instances could not be removed.

@@ -149,6 +149,21 @@ impl Ui {
         }
     }
 
+    /// Prints a trouble as soon as it comes. What shares the cause of an earlier one takes a line: to fold them, the first would have
+    /// to wait for the last.
+    pub(super) fn trouble_at_once(&mut self, subject: Subject, trouble: &Trouble) {
+        let block = Block::new(subject, trouble);
+        let told = (trouble.general_cause().to_owned(), block.hint.clone(), trouble.log.clone());
+        let mut lines = self.block_lines(&block);
+        if self.told.contains(&told) {
+            lines.truncate(1);
+            lines.iter_mut().for_each(|line| line.push_str(": the same cause"));
+        } else {
+            self.told.push(told);
+        }
+        lines.iter().for_each(|line| self.story(line));
+    }
+
     fn block_lines(&self, block: &Block<'_>) -> Vec<String> {
         let label = self.paint_err("error:", |s| s.red().bold());
         let mut lines = vec![
@@ -240,6 +255,16 @@ mod tests {
         let lines = lines(&all);
         assert_eq!(lines[0], "error: cannot start dies@h[1-3] (3)");
         assert_eq!(lines[2], "  hint:  read more with `mcp log dies@h1`");
+    }
+
+    #[test]
+    fn what_comes_one_by_one_has_its_cause_once() {
+        let mut ui = ui();
+        for number in 1..=3 {
+            let (subject, trouble) = untrusted(number);
+            ui.trouble_at_once(subject, &trouble);
+        }
+        assert_eq!(ui.told.len(), 1, "{:?}", ui.told);
     }
 
     #[test]

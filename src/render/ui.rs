@@ -43,6 +43,8 @@ pub struct Ui {
     pub show_secrets: bool,
     /// Those that are registered.
     pub(super) secrets: Arc<Secrets>,
+    /// Causes, hints and logs of troubles that were printed one by one.
+    pub(super) told: Vec<(String, Option<String>, Vec<String>)>,
     color: bool,
     color_err: bool,
     width: Option<usize>,
@@ -64,6 +66,7 @@ impl Ui {
             interactive: err && std::io::stdin().is_terminal(),
             show_secrets: false,
             secrets: Arc::default(),
+            told: vec![],
             color: color.colors(out, |name| std::env::var_os(name)),
             color_err: color.colors(err, |name| std::env::var_os(name)),
             width,

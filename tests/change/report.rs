@@ -74,7 +74,7 @@ fn the_other_formats_hold_the_same_rows() {
     let quiet = bench.mcp("start --all --quiet");
     assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (Some(0), "", ""));
     let verbose = bench.mcp("stop :b --verbose");
-    verbose.says(0, &["edge-1: stop look in ", "edge-1: stop stop in ", " ms\n"]);
+    verbose.says(0, &["edge-1: stop look in ", "edge-1: stop in ", " ms\n"]);
 }
 
 #[test]

@@ -87,11 +87,26 @@ fn removal(ran: &Ran) -> Vec<Row> {
         };
         if let Some(host) = after("removed the container of ") {
             all.push(row(host, "removed", "", ""));
-        } else if let Some(host) = after("error: cannot remove ") {
-            all.push(row(host, "trouble", follows(1, "cause: ").trim(), follows(2, "hint:").trim()));
+        } else if let Some(hosts) = after("error: cannot remove ") {
+            for host in unfolded(hosts) {
+                all.push(row(&host, "trouble", follows(1, "cause: ").trim(), follows(2, "hint:").trim()));
+            }
         }
     }
     all
+}
+
+/// The hosts of `edge-1`, or of `edge-[1-2,4] (3)`.
+fn unfolded(text: &str) -> Vec<String> {
+    let text = text.split(" (").next().unwrap_or(text);
+    let Some((before, numbers)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else {
+        return vec![text.to_owned()];
+    };
+    let ends = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
+    };
+    numbers.split(',').filter_map(ends).flatten().map(|number| format!("{before}{number}")).collect()
 }
 
 /// What is wrong with the course of a pair; empty when all is well.

@@ -33,13 +33,15 @@ fn watching_keeps_one_session_per_host_and_a_frozen_host_holds_up_no_snapshot() 
             assert!(Instant::now() < deadline, "never came true: {what}");
         }
     };
-    for _ in 0..4 {
+    // Once more for each interval, on whatever machine: as many snapshots as four rounds take.
+    let execs = |number: usize| rig.ssh_counts(number).execs - before[number - 1].execs;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while execs(1) < 4 || execs(2) < 4 {
+        assert!(Instant::now() < deadline, "asked {} and {} times", execs(1), execs(2));
         until("both run", rows("running", "running"));
     }
-    for (number, before) in [1, 2].into_iter().zip(before) {
-        let after = rig.ssh_counts(number);
-        assert_eq!(after.sessions - before.sessions, 1, "edge-{number}");
-        assert!(after.execs - before.execs >= 4, "edge-{number}");
+    for (number, before) in [1, 2].into_iter().zip(&before) {
+        assert_eq!(rig.ssh_counts(number).sessions - before.sessions, 1, "edge-{number}");
     }
     rig.sshd("freeze", 2);
     until("the frozen host is unknown", rows("running", "unknown"));
