@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`shell`] (words and quoting), [`flags`] (docker's option grammar), [`run_string`] and [`registered`]
 //! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`] (in shell: [`not_up`]), [`stats`], [`gpu`],
-//! [`health`], [`failure`], and the judgements made from them: [`status`] and [`drift`].
+//! [`health`], [`failure`], [`sudo`] (a host's words for docker), and the judgements made from them: [`status`] and [`drift`].
 //!
 //! Boundary: no files, sockets, clocks or terminals. Everything a host says is untrusted: readers skip what they cannot
 //! read and never panic. Formats are pinned by `fixtures/docker`, captured from real engines.
@@ -25,6 +25,7 @@ pub mod run_string;
 pub mod shell;
 pub mod stats;
 pub mod status;
+pub mod sudo;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -215,6 +215,8 @@ impl Output {
 pub enum End {
     /// It exited with this code, 0 to 255.
     Exit(i32),
+    /// The account's login shell ended with this code, 1 to 255, and had not begun it: it runs no commands, or not with `sh`.
+    NotBegun(i32),
     /// A signal ended it (named as in RFC 4254, section 6.10: `KILL`).
     Signal(String),
     /// The channel closed without saying: the command may have been cut short (RFC 4254 makes the status optional).

@@ -118,14 +118,15 @@ pub fn names_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerComm
 /// none; a container that its policy has restarted is waited for no longer.
 #[must_use]
 pub fn names_starting<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
-    let template = "{{with .State.Health}}{{if and $.State.Running (not $.RestartCount) (eq .Status \"starting\")}}{{$.Name}}{{end}}{{end}}";
+    // podman ranges over its answer, so `$` is not the container there; without a health check docker has nil and podman an empty status.
+    let template = "{{if and .State.Running (not .RestartCount)}}{{with .State.Health}}{{if eq .Status \"starting\"}}starting{{end}}{{end}}{{end}}";
     DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
 /// What the health checks said of those among `names` that are not healthy; read by [`super::health::parse`].
 #[must_use]
 pub fn health_reports<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
-    let template = "{{with .State.Health}}{{if ne .Status \"healthy\"}}{\"name\":{{json $.Name}},\"log\":{{json .Log}}}{{end}}{{end}}";
+    let template = "{{if .State.Health}}{{if ne .State.Health.Status \"healthy\"}}{\"name\":{{json .Name}},\"log\":{{json .State.Health.Log}}}{{end}}{{end}}";
     DockerCommand::new(["container", "inspect", "--format", template]).with(names)
 }
 
@@ -261,6 +262,21 @@ mod tests {
     fn the_health_fixture_was_captured_with_this_very_command() {
         let captured = fixture::read("28.2/health/reports.cmd");
         assert_eq!(captured.trim_end(), health_reports(["plain", "healthy", "says", "unchecked"]).to_shell());
+    }
+
+    #[test]
+    fn podman_s_fixtures_were_captured_with_these_very_commands() {
+        for (case, command) in [
+            ("inspect/two_of_three", inspect(["plain", "gone", "env"])),
+            ("image/env", inspect_images(["example/app:1.0", "tiny"])),
+            ("stats/json", stats(["plain", "env"])),
+            ("version/up", self::version()),
+            ("health/starting", names_starting(["plain", "starting", "failing"])),
+            ("health/reports", health_reports(["plain", "starting", "failing"])),
+        ] {
+            let captured = fixture::read(&format!("{}/{case}.cmd", fixture::PODMAN));
+            assert_eq!(words(&captured)[1..], words(&command.to_shell())[1..], "{case}");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum EngineFailureKind {
     NoEngine,
     /// The user may not talk to the engine.
     Permission,
+    /// sudo does not let the user hand on variables.
+    SudoEnvironment,
     /// A published port is taken.
     PortTaken,
     /// The container's name is taken.
@@ -58,6 +60,9 @@ impl EngineFailureKind {
             Self::Permission => {
                 "add the user to the host's `docker` group and log in again, or set `docker: sudo -n docker` in hosts.yaml with a sudo rule that asks no password"
             }
+            Self::SudoEnvironment => {
+                "give the sudo rule there the tag SETENV (sudoers(5)), or take the variables out of hosts.NAME.env and the string's `-e NAME`"
+            }
             Self::PortTaken => "publish another port in servers.yaml, or stop what uses this one",
             Self::NameTaken => "choose another --name, or let `mcp start --replace` remove the container that has it",
             Self::NoImage => {
@@ -79,7 +84,8 @@ impl EngineFailure {
 }
 
 /// Which words tell which kind, in order: what concerns the host first. All in lower case.
-const WORDS: [(EngineFailureKind, &[&str]); 8] = [
+const WORDS: [(EngineFailureKind, &[&str]); 9] = [
+    (EngineFailureKind::SudoEnvironment, &["you are not allowed to set the following environment variables"]),
     (
         EngineFailureKind::Permission,
         &[
@@ -109,17 +115,21 @@ const WORDS: [(EngineFailureKind, &[&str]); 8] = [
         &["the container name \"", "is already in use by container", "that name is already in use"],
     ),
     (EngineFailureKind::InvalidReference, &["invalid reference format", "must be lowercase"]),
-    (EngineFailureKind::NoContainer, &["no such container", "no container with name or id"]),
+    (EngineFailureKind::NoContainer, &MISSING),
     (
         EngineFailureKind::NoImage,
         &[
             "no such image",
+            "image not known",
             "pull access denied",
             "manifest unknown",
             "repository does not exist",
             "error response from daemon: get \"http",
             "error response from daemon: head \"http",
             "failed to resolve reference",
+            "error: initializing source docker://",
+            "short-name resolution",
+            "did not resolve to an alias",
             "no matching manifest",
             "toomanyrequests",
         ],
@@ -131,18 +141,73 @@ const WORDS: [(EngineFailureKind, &[&str]); 8] = [
 /// Longest detail kept, in characters.
 const LONGEST: usize = 500;
 
-/// Judges a docker command that ended with `exit` and said `stderr`; `None` when it succeeded.
+/// Judges a docker command that ended with `exit` and said `stderr`; `None` when it succeeded. Warnings decide nothing.
 #[must_use]
 pub fn classify(exit: i32, stderr: &str) -> Option<EngineFailure> {
     if exit == 0 {
         return None;
     }
-    let lower = stderr.to_lowercase();
-    let kind = WORDS
-        .iter()
-        .find(|(_, words)| words.iter().any(|word| lower.contains(word)))
-        .map_or_else(|| from_the_shell(exit, &lower), |(kind, _)| *kind);
-    Some(EngineFailure { kind, detail: detail(exit, stderr) })
+    let is_telling = |line: &&str| !line.is_empty() && !is_warning(line);
+    let mut lines: Vec<&str> = stderr.lines().map(str::trim).filter(is_telling).collect();
+    if lines.is_empty() {
+        lines = stderr.lines().map(str::trim).collect();
+    }
+    let lower = lines.join("\n").to_lowercase();
+    let known = WORDS.iter().find_map(|(kind, words)| Some((*kind, words.iter().find(|word| lower.contains(**word))?)));
+    let kind = known.map_or_else(|| from_the_shell(exit, &lower), |(kind, _)| kind);
+    Some(EngineFailure { kind, detail: detail(exit, &lines, known.map(|(_, word)| *word)) })
+}
+
+/// What a line is that docker, sudo or podman may print whatever becomes of the command.
+const WARNINGS: [&str; 7] = [
+    "warning:",
+    "warn[",
+    "emulate docker cli using podman",
+    "sudo: unable to resolve host",
+    "sudo: unable to send audit message",
+    "sudo: setrlimit(",
+    "setlocale:",
+];
+
+/// Whether `line` is a warning of docker, sudo, podman or a shell and tells nothing of why a command failed.
+fn is_warning(line: &str) -> bool {
+    let lower = line.trim().to_lowercase();
+    WARNINGS.iter().any(|start| lower.starts_with(start))
+        || (lower.starts_with("time=\"") && lower.contains(" level=warning "))
+        || (lower.contains("warning: setlocale") || lower.contains("warning: command substitution"))
+}
+
+/// Whether two lines are one warning; podman writes the time in front of each.
+#[must_use]
+pub fn is_same_warning(one: &str, other: &str) -> bool {
+    let text = |line: &str| match line.trim().strip_prefix("time=\"").and_then(|rest| rest.split_once("\" ")) {
+        Some((_, rest)) => rest.to_owned(),
+        None => line.trim().to_owned(),
+    };
+    text(one) == text(other)
+}
+
+/// The words of docker and podman for a container that does not exist.
+const MISSING: [&str; 2] = ["no such container", "no container with name or id"];
+
+fn tells_of_a_missing_container(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    MISSING.iter().any(|words| lower.contains(words))
+}
+
+/// Whether `stderr` has a line that there is no container called `name`.
+#[must_use]
+pub fn is_missing(stderr: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    stderr
+        .lines()
+        .filter(|line| tells_of_a_missing_container(line))
+        .any(|line| line.split(|c| !is_part(c)).any(|word| word == name || word.trim_end_matches('.') == name))
+}
+
+/// The lines of `stderr` that do not tell of a missing container.
+pub fn others(stderr: &str) -> impl Iterator<Item = &str> {
+    stderr.lines().filter(|line| !line.trim().is_empty() && !tells_of_a_missing_container(line))
 }
 
 /// The shell, or `sudo` and `env` in its place, found no program: dash says "docker: not found", bash "docker: command not found",
@@ -159,20 +224,21 @@ fn from_the_shell(exit: i32, lower: &str) -> EngineFailureKind {
     }
 }
 
-/// The line that says why: docker's error, without warnings before it and the invitation to read the help after it.
-fn detail(exit: i32, stderr: &str) -> String {
+/// The line that says why: the one with the `known` words, else docker's error, without the invitation to read the help after it.
+fn detail(exit: i32, lines: &[&str], known: Option<&str>) -> String {
     let is_noise = |line: &str| {
         line.is_empty()
-            || line.starts_with("WARNING:")
             || line.starts_with("See 'docker")
             || line.starts_with("Run 'docker")
+            || line.starts_with("See 'podman")
             || line.starts_with("Usage:")
             || (line.starts_with("Unable to find image") && line.ends_with("locally"))
     };
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !is_noise(line)).collect();
+    let lines: Vec<&str> = lines.iter().copied().filter(|line| !is_noise(line)).collect();
     let telling = lines
         .iter()
-        .find(|line| line.to_lowercase().contains("error"))
+        .find(|line| known.is_some_and(|words| line.to_lowercase().contains(words)))
+        .or_else(|| lines.iter().find(|line| line.to_lowercase().contains("error")))
         .or_else(|| lines.first())
         .map_or("", |line| undecorated(line));
     if telling.is_empty() {
@@ -250,6 +316,78 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_podman_fails_with_has_its_kind() {
+        use EngineFailureKind::*;
+        for case in fixture::cases(&format!("{}/failure", fixture::PODMAN)) {
+            let expected = match case.as_str() {
+                case if case.starts_with("no_such_container") => NoContainer,
+                "port_taken" => PortTaken,
+                "name_taken" => NameTaken,
+                "no_such_image" | "pull_failed" | "short_name" => NoImage,
+                "invalid_reference" => InvalidReference,
+                "logs_flags_behind_the_name" => NoContainer,
+                _ => Other,
+            };
+            let path = format!("{}/failure/{case}", fixture::PODMAN);
+            let failure = classify(fixture::exit(&path), &fixture::read(&format!("{path}.err")));
+            let failure = failure.unwrap_or_else(|| panic!("{path} succeeded"));
+            assert_eq!(failure.kind, expected, "{path}: {failure:?}");
+            assert!(!failure.detail.is_empty() && !failure.detail.starts_with("Trying"), "{path}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_missing_where_its_own_name_is_said_to_be() {
+        let all = fixture::VERSIONS.map(|version| format!("{version}/inspect/two_of_three"));
+        for case in all.into_iter().chain([format!("{}/inspect/two_of_three", fixture::PODMAN)]) {
+            let stderr = fixture::read(&format!("{case}.err"));
+            for (name, missing) in [("gone", true), ("plain", false), ("env", false), ("on", false), ("gone2", false)] {
+                assert_eq!(is_missing(&stderr, name), missing, "{case} {name}: {stderr}");
+            }
+            let told = format!("WARNING: no gone here\n{stderr}sudo: unable to resolve host gone2\n");
+            assert!(is_missing(&told, "gone") && !is_missing(&told, "gone2"), "{case}");
+            assert_eq!(others(&told).count(), 2, "{case}");
+        }
+        let both = fixture::read(&format!("{}/failure/no_such_container_inspect.err", fixture::PODMAN));
+        assert!(is_missing(&both, "gone") && is_missing(&both, "away"));
+    }
+
+    #[test]
+    fn warnings_decide_nothing_and_explain_nothing() {
+        let denied = "sudo: a password is required";
+        for (stderr, kind, detail) in [
+            (
+                "WARNING: Error loading config file: x: permission denied\nsh: 1: docker: not found",
+                EngineFailureKind::NoCli,
+                "sh: 1: docker: not found",
+            ),
+            (
+                "sudo: unable to resolve host edge-1: Name or service not known\nError: it broke",
+                EngineFailureKind::Other,
+                "it broke",
+            ),
+            (
+                "We trust you have received the usual lecture from the local System\nAdministrator. It usually boils down to these three things:\n\n    #1) Respect the privacy of others.\n\nsudo: a password is required\n",
+                EngineFailureKind::Permission,
+                denied,
+            ),
+            (
+                "sudo: sorry, you are not allowed to set the following environment variables: TOKEN",
+                EngineFailureKind::SudoEnvironment,
+                "sudo: sorry, you are not allowed to set the following environment variables: TOKEN",
+            ),
+            ("WARNING: nothing else\n", EngineFailureKind::Other, "WARNING: nothing else"),
+        ] {
+            let failure = classify(if kind == EngineFailureKind::NoCli { 127 } else { 1 }, stderr);
+            let failure = failure.unwrap_or_else(|| panic!("none: {stderr}"));
+            assert_eq!((failure.kind, failure.detail.as_str()), (kind, detail), "{stderr}");
+        }
+        let podman = |time: &str| format!("time=\"{time}\" level=warning msg=\"no runtime directory\"");
+        assert!(is_same_warning(&podman("2026-01-01T00:00:00Z"), &podman("2026-01-01T00:00:01Z")));
+        assert!(!is_same_warning(&podman("2026-01-01T00:00:00Z"), "time=\"x\" level=warning msg=\"other\""));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// The engines and clients there are fixtures of.
 pub(crate) const VERSIONS: [&str; 2] = ["20.10", "28.2"];
 
+/// The podman there are fixtures of; it has cases of its own.
+pub(crate) const PODMAN: &str = "podman-4.3";
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/docker")
 }

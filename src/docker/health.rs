@@ -60,6 +60,14 @@ mod tests {
         assert_eq!(found["says"], LastCheck { exit_code: 3, output: "no answer on port 8080".into() });
     }
 
+    #[test]
+    fn podman_s_checks_are_read_and_containers_without_one_are_none() {
+        let found = parse(&fixture::read(&format!("{}/health/reports.out", fixture::PODMAN)));
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["failing"]);
+        let starting = fixture::read(&format!("{}/health/starting.out", fixture::PODMAN));
+        assert_eq!(starting.trim(), "starting", "one of three waits for its check");
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "(\\{\"name\":\"/x\",\"log\":\\[?)?(?s).{0,60}") {

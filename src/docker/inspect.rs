@@ -285,6 +285,30 @@ mod tests {
         assert_eq!(found.started_at.map(|t| t.to_string()).as_deref(), Some("2024-01-02T02:04:05Z"));
     }
 
+    #[test]
+    fn what_podman_answers_is_read_as_docker_s_answers_are() {
+        use ContainerState::*;
+        for case in fixture::cases(&format!("{}/inspect", fixture::PODMAN)) {
+            let text = fixture::read(&format!("{}/inspect/{case}.out", fixture::PODMAN));
+            let containers = parse(&text).unwrap_or_else(|e| panic!("{case}: {e}"));
+            assert_eq!(containers.len(), text.lines().count(), "{case}");
+        }
+        for (case, state, exit_code) in
+            [("plain", Running, 0), ("paused", Paused, 0), ("exited_three", Exited, 3), ("created", Created, 0)]
+        {
+            let found = container(fixture::PODMAN, case);
+            assert_eq!((found.state, found.exit_code), (state, exit_code), "{case}");
+            assert_eq!(found.started_at.is_some(), state != Created, "{case}");
+        }
+        let health = |case| container(fixture::PODMAN, case).health;
+        let found = ["plain", "starting", "failing"].map(health);
+        assert_eq!(found, [None, Some(Health::Starting), Some(Health::Unhealthy)]);
+        assert!(container(fixture::PODMAN, "restart_loop").restart_count >= 3);
+        assert_eq!(container(fixture::PODMAN, "restart_failure").restart_policy, "on-failure:3");
+        assert!(container(fixture::PODMAN, "removes_itself").auto_remove);
+        assert!(!fixture::read(&format!("{}/inspect/env.out", fixture::PODMAN)).contains("s3cr3t"));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "(\\{\"id\":)?(?s).{0,80}") {

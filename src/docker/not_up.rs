@@ -18,7 +18,8 @@ pub fn not_up(answer: &str, target: &str) -> String {
 /// Runs `code` if the container called `name` is among those that [`not_up`] found.
 #[must_use]
 pub fn is_among(target: &str, name: &str, code: &str) -> String {
-    format!("case ${target} in *'\"name\":\"/{name}\"'*) {code};; esac")
+    // podman's names have no slash.
+    format!("case ${target} in *'\"name\":\"/{name}\"'*|*'\"name\":\"{name}\"'*) {code};; esac")
 }
 
 #[cfg(test)]
@@ -56,7 +57,7 @@ mod tests {
             let topic = format!("{version}/inspect");
             fixture::cases(&topic).iter().map(|case| fixture::read(&format!("{topic}/{case}.out"))).collect()
         };
-        let answers: Vec<String> = fixture::VERSIONS.iter().map(of_version).collect();
+        let answers: Vec<String> = fixture::VERSIONS.iter().chain([&fixture::PODMAN]).map(of_version).collect();
         let is_up = |c: &inspect::Container| {
             let runs = matches!(c.state, inspect::ContainerState::Running | inspect::ContainerState::Paused);
             runs && c.restart_count == 0

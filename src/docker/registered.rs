@@ -107,7 +107,8 @@ impl RegisteredError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
     text: String,
-    after_verb: usize,
+    /// Where more flags go.
+    flags_at: usize,
     given: Vec<&'static str>,
     /// The containers it names, as written.
     pub containers: Vec<String>,
@@ -128,12 +129,18 @@ impl Registered {
         self.given.contains(&long)
     }
 
-    /// The string with more flags, as words, right after its verb. Those the string gives itself stand later, so they win.
+    /// The string with more flags, as words: behind its own flags, so that these win, and before the container's name, behind which podman
+    /// takes none. A string that has flags behind the name, as docker takes them, gets them at its end.
     #[must_use]
     pub fn with_flags<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> String {
-        let more: String = words.into_iter().map(|word| format!(" {}", quote(word.as_ref()))).collect();
+        let more: String = words.into_iter().map(|word| format!("{} ", quote(word.as_ref()))).collect();
         let mut text = self.text.clone();
-        text.insert_str(self.after_verb, &more);
+        if self.flags_at == text.len() && !more.is_empty() {
+            text.push(' ');
+            text.push_str(more.trim_end());
+        } else {
+            text.insert_str(self.flags_at, &more);
+        }
         text
     }
 }
@@ -178,8 +185,17 @@ pub fn check(kind: Kind, text: &str) -> Result<Registered, RegisteredError> {
     if others.is_empty() && !is_on("all") {
         return Err(RegisteredError::NoContainer(kind));
     }
+    let (leading, read) = flags::leading(known, rest).map_err(RegisteredError::Flag)?;
+    // `--` stands before the names, unless it is the value of a flag.
+    let is_closed = read > 0 && rest[read - 1].value == "--" && flags::leading(known, &rest[..read - 1]).is_ok();
+    let names = if is_closed { read - 1 } else { read };
+    let flags_at = if leading.len() == given.len() || rest.iter().any(|word| word.value == "--") {
+        rest.get(names).map_or(text.len(), |word| word.span.start)
+    } else {
+        text.len()
+    };
     Ok(Registered {
-        after_verb: verb.span.end,
+        flags_at,
         containers: others.into_iter().map(|at| rest[at].value.clone()).collect(),
         removes: kind == Kind::Stop && matches!(verb.value.as_str(), "rm" | "remove"),
         given: given.iter().map(|g| g.flag.long).collect(),
@@ -239,11 +255,20 @@ mod tests {
     }
 
     #[test]
-    fn more_flags_go_right_after_the_verb() {
-        let registered = checked(Kind::Logs, "docker logs  --tail 5 'finance'");
-        let flags = logs("x").since("1; reboot").follow(true).flags();
-        assert_eq!(registered.with_flags(flags), "docker logs --since '1; reboot' --follow  --tail 5 'finance'");
-        assert!(registered.gives("tail") && !registered.gives("since"));
+    fn more_flags_go_behind_the_string_s_own_and_before_the_name() {
+        let flags = || logs("x").since("1; reboot").follow(true).flags();
+        for (text, expected) in [
+            ("docker logs finance", "docker logs --since '1; reboot' --follow finance"),
+            ("docker logs  --tail 5 'finance'", "docker logs  --tail 5 --since '1; reboot' --follow 'finance'"),
+            ("docker logs --details -- finance", "docker logs --details --since '1; reboot' --follow -- finance"),
+            ("docker logs finance --tail 5", "docker logs finance --tail 5 --since '1; reboot' --follow"),
+            ("docker logs --until -- finance", "docker logs --until -- --since '1; reboot' --follow finance"),
+        ] {
+            let registered = checked(Kind::Logs, text);
+            assert_eq!(registered.with_flags(flags()), expected);
+            assert_eq!(registered.with_flags(Vec::<&str>::new()), text);
+            assert_eq!((registered.gives("tail"), registered.gives("since")), (text.contains("--tail"), false));
+        }
     }
 
     proptest::proptest! {

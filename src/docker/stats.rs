@@ -124,6 +124,19 @@ mod tests {
     }
 
     #[test]
+    fn podman_s_list_and_its_table_tell_the_same() {
+        for case in ["json", "table"] {
+            let usages = parse(&fixture::read(&format!("{}/stats/{case}.out", fixture::PODMAN)));
+            assert_eq!(names(&usages), ["plain", "env"], "{case}");
+            for usage in &usages {
+                assert!(usage.cpu.is_some() && usage.memory_used.is_some_and(|m| m > 100_000), "{usage:?}");
+                assert!(usage.memory_limit.is_some_and(|m| m > 1 << 30), "{usage:?}");
+                assert!(usage.container_id.as_ref().is_some_and(|id| id.len() >= 12), "{usage:?}");
+            }
+        }
+    }
+
+    #[test]
     fn tables_with_other_columns_are_read_by_their_header() {
         for version in fixture::VERSIONS {
             let usages = parse(&fixture::read(&format!("{version}/stats/custom_table.out")));

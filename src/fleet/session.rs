@@ -101,6 +101,11 @@ impl<'a> Session<'a> {
             let said: String = said.lines().rev().find(tells).unwrap_or("nothing").chars().take(200).collect();
             let how = match output.end {
                 End::Exit(code) => format!("exit code {code}"),
+                End::NotBegun(code) => {
+                    let why =
+                        format!("the command did not begin: the account's login shell ended with exit code {code}");
+                    return Err(HostError::Answer(format!("{why}; last words: {said}")));
+                }
                 End::Signal(name) => format!("signal {name}"),
                 End::Unsaid | End::Stopped => "no exit code".to_owned(),
             };

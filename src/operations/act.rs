@@ -195,7 +195,7 @@ impl Task<'_> {
             }
         }
         let seen = match (&after, plan.look) {
-            (Some(sections), Some(id)) => match observe::read(sections.get(id), Timestamp::now()) {
+            (Some(sections), Some(id)) => match observe::read(sections.get(id), registered, Timestamp::now()) {
                 Ok(observation) => observation,
                 Err(trouble) => return alone(Outcome::Unknown, &trouble),
             },

@@ -22,6 +22,7 @@ use crate::{
         shell::quote,
         status::is_looping,
     },
+    transport::script::Section,
 };
 
 /// How a change is done.
@@ -228,20 +229,22 @@ impl Decision {
 /// How [`if_still`] ends without having done anything.
 pub const NOT_THE_SAME: i32 = 76;
 
-/// `code`, to be run only while the container's name belongs to `id`; else it ends with [`NOT_THE_SAME`] and what docker says.
+/// `code`, to be run only while the container's name belongs to `id`; else it ends with [`NOT_THE_SAME`], with the id that has the name
+/// on stdout and what docker says on stderr.
 #[must_use]
 pub fn if_still(registered: &Registered<'_>, id: &str, code: &str) -> String {
     let ask = say(&command::exists(&registered.container), registered.target.host);
     let id = quote(id);
     format!(
-        "mcp_i=$({ask} 2>&1); if [ \"$mcp_i\" = {id} ]; then {code}\nelse printf '%s\\n' \"$mcp_i\" >&2; (exit {NOT_THE_SAME}); fi"
+        "mcp_i=$({ask}); if [ \"$mcp_i\" = {id} ]; then {code}\nelse printf '%s\\n' \"$mcp_i\"; (exit {NOT_THE_SAME}); fi"
     )
 }
 
-/// Whether [`if_still`] found that its container is no longer what was looked at: `exit` and `stderr` are how it ended.
+/// Whether [`if_still`], which ended as `section` tells, found that its container is no longer what was looked at.
 #[must_use]
-pub fn is_another(exit: i32, stderr: &str) -> bool {
-    exit == NOT_THE_SAME && (is_id(stderr.trim()) || is_gone(exit, stderr))
+pub fn is_another(section: &Section) -> bool {
+    section.exit == Some(NOT_THE_SAME)
+        && (is_id(section.stdout_text().trim()) || is_gone(NOT_THE_SAME, &section.stderr_text()))
 }
 
 /// Whether docker says that there is no such container.

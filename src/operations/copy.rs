@@ -22,7 +22,10 @@ use crate::{
     domain::{Host, HostName},
     error::{CommandError, Exit},
     fleet::{HostError, HostOutcome, Session},
-    transport::{Cancel, Collected, End, FileInput, Input, ShellScript, script::Script},
+    transport::{
+        Cancel, Collected, End, FileInput, Input, ShellScript,
+        script::{C_LOCALE, Script},
+    },
 };
 
 /// Deadline of each of the two scripts, and of every MiB on top.
@@ -235,7 +238,10 @@ fn one(session: &mut Session<'_>, request: &CopyRequest<'_>, cancel: &Cancel) ->
     let mut words = Collected::new(cancel, begin).up_to(LONGEST_WORD);
     let mark = text::mark();
     let send = ShellScript {
-        text: super::exec::text::with_environment(&text::send(request, &path, &mark), session.host()),
+        text: super::exec::text::with_environment(
+            &format!("{C_LOCALE}{}", text::send(request, &path, &mark)),
+            session.host(),
+        ),
         sensitive: !session.host().env.is_empty(),
     };
     let left = allowed.saturating_sub(begin.elapsed());

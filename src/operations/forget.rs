@@ -209,7 +209,7 @@ impl Task<'_> {
                 }
                 match ids.next().and_then(|id| sections.get(id)) {
                     Some(section) if section.exit == Some(0) => what,
-                    Some(section) if section.exit.is_some_and(|exit| is_another(exit, &section.stderr_text())) => {
+                    Some(section) if is_another(section) => {
                         let cause = "somebody else removed, renamed or replaced its container meanwhile";
                         let hint = "see who works on that host besides, then run the same command again".to_owned();
                         Forgotten::Trouble(Trouble::failed(cause, Some(hint)))
@@ -240,7 +240,7 @@ fn after_a_loss(
                 script.run(&observe::question(registered.iter().map(|r| r.container.as_str()), host))
             })
             .map_err(|error| Trouble::host(&error, host))?;
-        let seen = observe::read(found.sections.get(found.ids), Timestamp::now())?;
+        let seen = observe::read(found.sections.get(found.ids), registered, Timestamp::now())?;
         Ok::<_, Trouble>((found, seen))
     };
     let remains = |seen: &Observation, r: &Registered<'_>| {

@@ -122,8 +122,9 @@ pub fn get(
         let mut script = Script::new();
         let look = observe::ask(&mut script, session, registered);
         let usage = UsagePlan::new(&mut script, host, registered);
+        let last = |r: &Registered<'_>| command::logs(&r.container).tail(lines.into());
         let logs: Vec<SectionId> =
-            registered.iter().map(|r| script.run(&format!("{} --tail {lines} 2>&1", r.logs_command()))).collect();
+            registered.iter().map(|r| script.run(&format!("{} 2>&1", r.logs_command_with(&last(r))))).collect();
         // The images that run, not those registered: after an edit they differ, and only the one that runs says which
         // variables are its own. Its id is not known before this exec, so the host's shell hands it on.
         let containers = registered.iter().map(|r| r.container.as_str());
@@ -133,7 +134,7 @@ pub fn get(
         let images = say(&command::inspect_images(names), host);
         let images = script.run(&format!("[ -z \"$I\" ] || {images} $I"));
         let sections = session.exec("get", &script, LOOK_ALLOWED)?;
-        Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
+        Ok(observe::read(sections.get(look), registered, Timestamp::now()).map(|seen| {
             let seen = seen.with_images(sections.get(images));
             let images = seen.images().unwrap_or_default();
             let mut pages: Vec<(GetReport, Record)> = registered
@@ -150,7 +151,7 @@ pub fn get(
                             .collect();
                         page.log = sections
                             .get(*log)
-                            .map(|s| s.stdout_text().lines().map(str::to_owned).collect())
+                            .map(|s| seen.without_warnings(&s.stdout_text()).map(str::to_owned).collect())
                             .unwrap_or_default();
                     }
                     (page, record)

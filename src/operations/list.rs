@@ -119,7 +119,7 @@ pub(super) fn ask(
     let images = observe::ask_images(&mut script, session.host(), registered);
     let usage = with_usage.then(|| UsagePlan::new(&mut script, session.host(), registered));
     let sections = session.exec("list", &script, LOOK_ALLOWED)?;
-    Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
+    Ok(observe::read(sections.get(look), registered, Timestamp::now()).map(|seen| {
         let seen = seen.with_images(images.and_then(|id| sections.get(id)));
         let (mut statuses, records): (Vec<ServerStatus>, Vec<Record>) =
             registered.iter().map(|r| observe::status_of(context, r, &seen)).unzip();

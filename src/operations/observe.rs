@@ -22,6 +22,7 @@ use crate::{
     },
     docker::{
         command,
+        failure::{is_missing, is_same_warning, others},
         inspect::{Container, Image, parse, parse_images, short_id},
         status::{LookTime, report},
     },
@@ -45,6 +46,8 @@ pub struct Observation {
     clock: Option<HostClock>,
     at: LookTime,
     images: Option<Vec<Image>>,
+    /// What the host's words for docker print on stderr besides: warnings.
+    warnings: Vec<String>,
 }
 
 impl Observation {
@@ -71,6 +74,12 @@ impl Observation {
         self.containers.values().find(|container| container.id == id)
     }
 
+    /// The lines of `log`, both streams of a docker command in one, without the warnings that docker prints before them.
+    #[must_use]
+    pub fn without_warnings<'l>(&self, log: &'l str) -> impl Iterator<Item = &'l str> {
+        log.lines().skip_while(|line| self.warnings.iter().any(|warning| is_same_warning(warning, line)))
+    }
+
     /// The host's clock at that look, where it was asked and told.
     #[must_use]
     pub fn clock(&self) -> Option<&HostClock> {
@@ -95,7 +104,7 @@ impl Default for Observation {
     /// A look that found nothing.
     fn default() -> Self {
         let at = LookTime { here: Timestamp::UNIX_EPOCH, host: None };
-        Self { containers: BTreeMap::new(), clock: None, at, images: None }
+        Self { containers: BTreeMap::new(), clock: None, at, images: None, warnings: vec![] }
     }
 }
 
@@ -116,7 +125,7 @@ pub(super) fn look(
     let clock = sections.get(clock).and_then(|section| HostClock::read(section, asked));
     let held = leases.and_then(|id| sections.get(id)).map(lease::listed).unwrap_or_default();
     let held = held.into_iter().map(|lease| (lease.container.clone(), lease)).collect();
-    Ok((Observation { clock, ..read(sections.get(id), Timestamp::now())? }, Taken { held, trouble: None }))
+    Ok((Observation { clock, ..read(sections.get(id), registered, Timestamp::now())? }, Taken { held, trouble: None }))
 }
 
 /// The shell text of a look at `containers`: the host's clock on a line of its own, then docker's answer; read by [`read`].
@@ -143,34 +152,50 @@ pub(super) fn image_names<'r>(registered: &'r [Registered<'_>]) -> BTreeSet<&'r 
     registered.iter().filter(|r| !r.run.image_is_unresolved()).map(|r| r.run.image()).collect()
 }
 
-/// Reads the answer to [`question`], which came at `here` by this machine's clock. A container that is not there is no failure.
-pub(super) fn read(section: Option<&Section>, here: Timestamp) -> Result<Observation, Trouble> {
+/// Reads the answer to [`question`] about the containers of `registered`, as [`read_of`].
+///
+/// # Errors
+/// As [`read_of`].
+pub(super) fn read(
+    section: Option<&Section>,
+    registered: &[Registered<'_>],
+    here: Timestamp,
+) -> Result<Observation, Trouble> {
+    read_of(section, registered.iter().map(|r| r.container.as_str()), here)
+}
+
+/// Reads the answer to [`question`] about the containers `asked` for, by name or id, which came at `here` by this machine's clock. Values
+/// come from stdout; stderr counts only for those that stdout lacks: a container that does not exist is no failure, whatever else is
+/// printed there.
+///
+/// # Errors
+/// Docker failed: a container is neither shown nor said to be missing; or what it shows cannot be read.
+pub(super) fn read_of<'a>(
+    section: Option<&Section>,
+    asked: impl IntoIterator<Item = &'a str>,
+    here: Timestamp,
+) -> Result<Observation, Trouble> {
     let Some(section) = section else {
         return Err(Trouble::failed("docker's answer is missing", None));
     };
-    let stderr = section.stderr_text();
-    let complaints: Vec<&str> = stderr
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.to_lowercase().contains("no such container"))
-        .collect();
+    let (stdout, stderr) = (section.stdout_text(), section.stderr_text());
+    let parsed = parse(&stdout);
+    let shows = |word: &str| parsed.as_ref().is_ok_and(|all| all.iter().any(|c| c.name == word || c.id == word));
+    let lacks = |word: &str| !shows(word) && !is_missing(&stderr, word);
     if section.exit != Some(0)
-        && (section.exit != Some(1) || !complaints.is_empty())
-        && let Some(trouble) = Trouble::docker(section.exit, &complaints.join("\n"))
+        && (section.exit.is_none() || asked.into_iter().any(lacks))
+        && let Some(trouble) = Trouble::docker(section.exit, &others(&stderr).collect::<Vec<_>>().join("\n"))
     {
         return Err(trouble);
     }
-    let stdout = section.stdout_text();
     let at = LookTime { here, host: told_time(&stdout) };
-    let containers = parse(&stdout).map_err(|e| {
+    let containers = parsed.map_err(|e| {
         let reason = format!("{e}: {}", e.source);
         Trouble::failed(reason, Some("see what it says with `mcp hosts check`".to_owned()))
     })?;
-    Ok(Observation {
-        containers: containers.into_iter().map(|c| (c.name.clone(), c)).collect(),
-        clock: None,
-        at,
-        images: None,
-    })
+    let containers: BTreeMap<String, Container> = containers.into_iter().map(|c| (c.name.clone(), c)).collect();
+    let warnings = others(&stderr).map(str::to_owned).collect();
+    Ok(Observation { containers, clock: None, at, images: None, warnings })
 }
 
 /// Whether the last end of `container` was `mcp`'s doing.

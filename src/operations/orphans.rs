@@ -106,10 +106,10 @@ pub fn orphans(
         .run(&work, |session, candidates| {
             let mut script = Script::new();
             script.export(&session.host().env);
-            let ids = candidates.iter().map(|c| c.container_id.as_str());
-            let look = script.run(&observe::question(ids, session.host()));
+            let ids = || candidates.iter().map(|c| c.container_id.as_str());
+            let look = script.run(&observe::question(ids(), session.host()));
             let sections = session.exec("orphans", &script, LOOK_ALLOWED)?;
-            Ok(observe::read(sections.get(look), Timestamp::now()))
+            Ok(observe::read_of(sections.get(look), ids(), Timestamp::now()))
         })
         .map_err(|e| CommandError::failed("cannot start the workers").because(&e).hint("use fewer --forks"))?;
     let mut found = OrphanReport::default();

@@ -130,7 +130,7 @@ pub fn change(
         let images = (verb != Verb::Stop).then(|| script.run(&images_exist(registered)));
         let sections = session.exec("plan", &script, LOOK_ALLOWED)?;
         let images = images.and_then(|id| sections.get(id));
-        Ok(observe::read(sections.get(look), Timestamp::now()).map(|seen| {
+        Ok(observe::read(sections.get(look), registered, Timestamp::now()).map(|seen| {
             let row = |r: &Registered<'_>| {
                 let container = seen.get(&r.container);
                 let record = context.state.instances.get(&r.target.instance());

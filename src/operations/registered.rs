@@ -13,12 +13,14 @@ use super::select::Target;
 use crate::{
     config::{inventory::Inventory, registry::placed},
     docker::{
-        command::{self, DockerCommand},
+        command::{self, DockerCommand, Logs},
         pull_string::PullString,
         registered,
         run_string::{RunString, with_program},
+        sudo::{handing_on, is_for_the_client},
     },
     domain::{Docker, Host, HostName, Server, ServerName},
+    transport::script::in_own_locale,
 };
 
 /// Hash of a registered `docker run` string: 64 hexadecimal digits of SHA-256.
@@ -72,9 +74,23 @@ impl<'a> Registered<'a> {
     #[must_use]
     pub fn run_command(&self) -> String {
         match &self.target.host.docker {
-            Docker::Words(words) => self.run.with_program(words),
+            Docker::Words(words) => self.run.with_program(&handing_on(words, &self.handed_on())),
             Docker::Absent => self.run.text().to_owned(),
         }
+    }
+
+    /// The variables that docker needs for the registered string: those of `env` of the host, and those that the string names by `-e NAME`.
+    fn handed_on(&self) -> Vec<&str> {
+        let named = self.run.env_names().iter().filter(|(_, has_value)| !has_value).map(|(name, _)| name.as_str());
+        self.target.host.env.keys().map(String::as_str).chain(named).collect()
+    }
+
+    /// `code`, shell text of a script that carries the registered string out: where that may hand on `LC_ALL` it is the account's own.
+    #[must_use]
+    pub fn in_locale(&self, code: String) -> String {
+        // An `--env-file` may name it too.
+        let takes_it = !self.run.env_is_known() || self.run.text().contains("LC_ALL");
+        if takes_it { in_own_locale(&code) } else { code }
     }
 
     /// Hash of the registered string.
@@ -107,11 +123,31 @@ impl<'a> Registered<'a> {
         on_host(&stats(self.target.server, &self.container), self.target.host)
     }
 
+    /// The same with the flags of `more`, which win over those of a registered string.
+    #[must_use]
+    pub fn logs_command_with(&self, more: &Logs) -> String {
+        let text = match &self.target.server.logs {
+            None => more.to_shell(),
+            Some(text) => match registered::check(registered::Kind::Logs, text) {
+                Ok(registered) => registered.with_flags(more.flags()),
+                // Loading the workspace has refused it.
+                Err(_) => text.clone(),
+            },
+        };
+        on_host(&text, self.target.host)
+    }
+
     /// Whether the stop string is the derived one.
     #[must_use]
     pub fn stops_by_default(&self) -> bool {
         self.target.server.stop.is_none()
     }
+}
+
+/// `words` for docker on `host`, which hand on those of its variables that docker's command line goes by.
+fn client(words: &str, host: &Host) -> String {
+    let names: Vec<&str> = host.env.keys().map(String::as_str).filter(|name| is_for_the_client(name)).collect();
+    handing_on(words, &names)
 }
 
 /// `text` with the host's words for docker.
@@ -120,7 +156,7 @@ pub fn on_host(text: &str, host: &Host) -> String {
     // A YAML block scalar ends with a newline, which would end the shell's command too early.
     let text = text.trim();
     match &host.docker {
-        Docker::Words(words) => with_program(text, words),
+        Docker::Words(words) => with_program(text, &client(words, host)),
         Docker::Absent => text.to_owned(),
     }
 }
@@ -129,7 +165,7 @@ pub fn on_host(text: &str, host: &Host) -> String {
 #[must_use]
 pub fn say(command: &DockerCommand, host: &Host) -> String {
     match &host.docker {
-        Docker::Words(words) => command.to_shell_with(words),
+        Docker::Words(words) => command.to_shell_with(&client(words, host)),
         Docker::Absent => command.to_shell(),
     }
 }
@@ -139,7 +175,7 @@ pub fn say(command: &DockerCommand, host: &Host) -> String {
 pub fn pull(server: &Server, run: &RunString, host: &Host) -> String {
     let own = server.pull.as_ref().and_then(|text| PullString::parse(text).ok());
     match (own, &host.docker) {
-        (Some(own), Docker::Words(words)) => own.with_program(words),
+        (Some(own), Docker::Words(words)) => own.with_program(&client(words, host)),
         (Some(own), Docker::Absent) => own.text().to_owned(),
         // The host's shell has a part in it, so the word goes to it as it was registered.
         (None, _) if run.image_is_unresolved() => {

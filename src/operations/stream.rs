@@ -12,7 +12,7 @@ use crate::{
     domain::{Host, secrets},
     error::CommandError,
     fleet::{HostError, Session},
-    transport::{End, ShellScript, Stream, TransportErrorKind},
+    transport::{End, ShellScript, Stream, TransportErrorKind, script::C_LOCALE},
 };
 
 /// What of the logs is read.
@@ -134,6 +134,7 @@ impl Work<'_> {
         match end {
             Ok(End::Exit(0) | End::Stopped) => None,
             Ok(End::Exit(code)) => Trouble::docker(Some(code), &said),
+            Ok(End::NotBegun(code)) => Some(Trouble::not_begun(host, code)),
             Ok(End::Signal(_) | End::Unsaid) => Trouble::docker(None, &said),
             Err(HostError::Transport(e)) if matches!(*e.kind, TransportErrorKind::Cancelled) => None,
             Err(error) => Some(Trouble::host(&error, host)),
@@ -152,6 +153,7 @@ fn script(r: &Registered<'_>, options: &LogOptions) -> String {
     for (key, value) in &r.target.host.env {
         text.push_str(&format!("export {key}={}\n", quote(value)));
     }
+    text.push_str(C_LOCALE);
     text.push_str(&command_of(r, options));
     text.push('\n');
     text
@@ -170,13 +172,7 @@ pub fn command_of(r: &Registered<'_>, options: &LogOptions) -> String {
     if let Some(until) = &options.until {
         flags = flags.until(until);
     }
-    // Given last, the flags win over those of a registered string.
-    let mut text = r.logs_command();
-    for flag in flags.flags() {
-        text.push(' ');
-        text.push_str(&quote(&flag));
-    }
-    text
+    r.logs_command_with(&flags)
 }
 
 /// Cuts a stream of bytes into lines.

@@ -98,6 +98,13 @@ impl Trouble {
         Self::failed(detail, Some(failure.hint().to_owned()).filter(|hint| !hint.is_empty()))
     }
 
+    /// A command that the account's login shell, which ended with `code`, did not begin.
+    #[must_use]
+    pub fn not_begun(host: &Host, code: i32) -> Self {
+        let cause = format!("the command did not begin: the account's login shell ended with exit code {code}");
+        Self::failed(cause, Some(needs_a_shell(host)))
+    }
+
     /// A host gave no answer.
     #[must_use]
     pub fn host(error: &HostError, host: &Host) -> Self {
@@ -126,10 +133,7 @@ impl Trouble {
                 log: vec![],
                 general: None,
             },
-            HostError::Answer(_) => Self::failed(
-                error.to_string(),
-                Some(format!("the account on {} needs a POSIX shell as `sh` and no forced command", host.name)),
-            ),
+            HostError::Answer(_) => Self::failed(error.to_string(), Some(needs_a_shell(host))),
             HostError::Transport(transport) => Self {
                 kind: if matches!(*transport.kind, TransportErrorKind::Cancelled) {
                     TroubleKind::Interrupted
@@ -162,6 +166,11 @@ fn general(kind: &TransportErrorKind) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What an account needs for commands.
+pub(super) fn needs_a_shell(host: &Host) -> String {
+    format!("the account on {} needs a POSIX shell as `sh` and no forced command", host.name)
 }
 
 fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> {

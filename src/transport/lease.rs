@@ -222,7 +222,8 @@ static PRELUDE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
          case $mcp_p in ''|*[!0-9]*) return 1;; esac\n\
          {{ [ \"$mcp_k\" = \"$mcp_b\" ] && [ \"$mcp_e\" -ge \"$mcp_t\" ] && [ \"$mcp_e\" -le $((mcp_t + {LONGEST})) ]; }} 2>/dev/null || return 1\n\
          mcp_a=0; [ \"$mcp_s\" -ge \"$mcp_t\" ] 2>/dev/null || mcp_a=$((mcp_t - mcp_s))\n\
-         if [ ! -d /proc/1 ] || [ -d \"/proc/$mcp_p\" ]; then return 0; fi\n\
+         [ -d /proc/1 ] || return 0\n\
+         if {{ read -r mcp_g <\"/proc/$mcp_p/stat\"; }} 2>/dev/null; then case ${{mcp_g##*)}} in ' Z'*|' X'*) ;; *) return 0;; esac; fi\n\
          if grep -qs -e \"[m]${{mcp_q#m}}\" /proc/[0-9]*/cmdline; then return 0; fi\n\
          return 1\n\
          }}"

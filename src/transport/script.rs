@@ -15,10 +15,20 @@ use std::{
 use super::{Output, Room, ShellScript, presence::CLOCK};
 use crate::{docker::shell::quote, domain::secrets};
 
-/// Most characters kept of the standard error of a command that runs side by side with others, so that with the few bytes
+/// Most bytes kept of the standard error of a command that runs side by side with others, so that with the few bytes
 /// docker prints on success a block stays below the 4096 that a pipe takes in one piece (`PIPE_BUF` on Linux, pipe(7)).
 /// A longer block may be torn; its exit code still counts, because every marker names its section.
 const SIDE_BY_SIDE_LIMIT: usize = 1500;
+
+/// Has what a script runs, and what it prints, in the C locale, whatever the account's is; `LANGUAGE` does not count in it (gettext
+/// manual, 2.3.3). Where the account's own is needed there is [`in_own_locale`].
+pub const C_LOCALE: &str = "mcp_lu=${LC_ALL+x} mcp_lc=${LC_ALL-}; LC_ALL=C; export LC_ALL\n";
+
+/// `code`, which runs behind [`C_LOCALE`], with the account's own value of `LC_ALL`.
+#[must_use]
+pub fn in_own_locale(code: &str) -> String {
+    format!("if [ \"$mcp_lu\" ]; then LC_ALL=$mcp_lc; else unset LC_ALL; fi; {code}")
+}
 
 /// A script under construction.
 #[derive(Debug, Clone)]
@@ -173,7 +183,7 @@ impl Script {
     }
 
     /// Runs `codes` side by side, at most `at_once` at a time, and goes on when all have ended. Of each standard
-    /// error the first 1500 characters are kept.
+    /// error the last 1500 bytes are kept: warnings and progress come first, what ended the command comes last.
     pub fn side_by_side(&mut self, codes: &[String], at_once: usize) -> Vec<SectionId> {
         let ids: Vec<SectionId> = codes.iter().map(|_| self.next()).collect();
         let at_once = at_once.max(1);
@@ -186,7 +196,8 @@ impl Script {
                 let _ = writeln!(
                     self.body,
                     "mcp_o=$( {{ mcp_e=$( {{ {code}\n}} 2>&1 1>&3 3>&- </dev/null ); mcp_r=$?; }} 3>&1\n\
-                     printf '\\n%s {n} stderr\\n%.{SIDE_BY_SIDE_LIMIT}s\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_e\" \"$mcp_m\" \"$mcp_r\" )\n\
+                     [ ${{#mcp_e}} -le {SIDE_BY_SIDE_LIMIT} ] || mcp_e=$(printf %s \"$mcp_e\" | tail -c {SIDE_BY_SIDE_LIMIT} || printf %.{SIDE_BY_SIDE_LIMIT}s \"$mcp_e\")\n\
+                     printf '\\n%s {n} stderr\\n%s\\n%s {n} end %s\\n' \"$mcp_m\" \"$mcp_e\" \"$mcp_m\" \"$mcp_r\" )\n\
                      printf '\\n%s {n} begin\\n%s\\n' \"$mcp_m\" \"$mcp_o\" | dd obs=8192 2>/dev/null"
                 );
             }
@@ -208,7 +219,7 @@ impl Script {
     pub fn to_shell(&self) -> ShellScript {
         let Self { word, head, fence, body, .. } = self;
         let text = format!(
-            "# {word}\n{{\n{head}mcp_m={word}\nprintf '%s here\\n' \"$mcp_m\"\n{fence}{body}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n"
+            "# {word}\n{{\n{head}{C_LOCALE}mcp_m={word}\nprintf '%s here\\n' \"$mcp_m\"\n{fence}{body}printf '\\n%s done\\n' \"$mcp_m\"\nexit 0\n}}\n"
         );
         // A registered string with a secret in it must not be seen among the words of the shell that runs it.
         let sensitive = self.sensitive || secrets::holds(body);
@@ -441,6 +452,20 @@ mod tests {
         assert!(script.to_shell().sensitive);
         for shell in shells() {
             assert_eq!(run(&shell, &script).get(id).unwrap().stdout, value.as_bytes(), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn commands_run_in_the_c_locale_and_the_account_s_own_value_is_kept() {
+        for (own, expected) in [(Some("de_DE.UTF-8"), "C de_DE.UTF-8 C"), (Some(""), "C  C"), (None, "C unset C")] {
+            let mut script = Script::new();
+            script.export(&own.map(|own| ("LC_ALL".to_owned(), own.to_owned())).into_iter().collect());
+            let say = "sh -c 'printf %s \"${LC_ALL-unset}\"'";
+            let id =
+                script.run(&format!("{say}; printf ' '; ( {} ) 2>/dev/null; printf ' '; {say}", in_own_locale(say)));
+            for shell in shells() {
+                assert_eq!(run(&shell, &script).get(id).unwrap().stdout_text(), expected, "{shell:?}");
+            }
         }
     }
 

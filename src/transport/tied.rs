@@ -15,6 +15,11 @@ pub(super) fn script_from_stdin(nonce: &str) -> String {
     )
 }
 
+/// Whether the process that began this shell still lives, told by the shell's own parent: one that ended has left it to another. A signal
+/// to that process (`kill -0`) proves nothing, as it may be root's while the account is not (Dropbear); nor need it be seen in /proc.
+const PARENT: &str = "{ if read -r mcp_p </proc/$$/stat; then mcp_p=${mcp_p##*) }; mcp_p=${mcp_p#* }; mcp_p=${mcp_p%% *}; \
+     else mcp_p=$(ps -o ppid= -p $$); fi; [ $((${mcp_p:-$PPID})) -eq $PPID ]; }";
+
 /// Runs `$mcp_script` with the next `size` bytes of standard input as its own, does `at_end` and exits with the script's code.
 ///
 /// When standard input ends before the script does, the whole session (or process group) is told to end and killed after
@@ -37,7 +42,7 @@ pub(super) fn run(size: u64, at_end: &str, grace: Duration) -> String {
     } else {
         // Until then the end of sshd's (or mcp's) process is waited for: `head` does not see the end of its input while the
         // script leaves its own unread.
-        let parent = watch("while kill -0 $$ && kill -0 $PPID; do sleep 1; done");
+        let parent = watch(&format!("while kill -0 $$ && {PARENT}; do sleep 1; done"));
         // By `exec`: around a group of commands some shells keep a copy of the stream, which would hold it open.
         let feed =
             format!("exec 2>/dev/null; {parent} mcp_parent=$!; head -c {size} <&3; kill -USR1 $mcp_parent; {end}");

@@ -164,6 +164,11 @@ impl Rig {
         self.control(&["engine".to_owned(), action.to_owned(), number.to_string()]);
     }
 
+    /// Gives host `number` what few tests need, `podman`, `dropbear`, `sudo` or `german`, and says what there is to know of it.
+    pub fn add(&self, kind: &str, number: usize) -> String {
+        self.control(&["add".to_owned(), kind.to_owned(), number.to_string()])
+    }
+
     /// How many sessions were let in on host `number` and how many execs were run in them, since the rig is up.
     pub fn ssh_counts(&self, number: usize) -> SshCounts {
         let log = self.directory.join(&self.host(number).name).join("sshd.log");

@@ -30,6 +30,8 @@ Usage: tests/rig/rig.sh COMMAND [--dir DIR]
                         take the host's sshd away with its connections; freeze: connections open, nothing answers
   engine stop|start|freeze|thaw N
                         the same with the docker engine of machine N
+  add podman|dropbear|sudo|german N
+                        give host N what few tests need; prints what there is to know of it
 
 DIR is $RIG_DIR, else a new temporary directory.
 END
@@ -198,6 +200,24 @@ host() {
   esac
 }
 
+# add KIND N: installs what is missing and has the host's machine set it up, once.
+add() {
+  local kind=$1 number=$2 machine lock
+  machine=$(machine_of "$number") || exit 1
+  exec {lock}>"$RIG_DIR/edge-$number/add.lock"
+  flock "$lock"
+  case $kind in
+    podman) install_missing podman=podman ;;
+    dropbear) install_missing dropbear=dropbear-bin setsid=util-linux ;;
+    sudo) install_missing sudo=sudo ;;
+    german) install_missing localedef=libc-bin && install_locales ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  inside "$machine" bash "$RIG_SOURCE/lib/machine.sh" "$kind" "$RIG_DIR/machine-$machine" {lock}>&- >&2 ||
+    die "edge-$number: no $kind"
+  [ "$kind" != dropbear ] || dropbear_start "$number" "$machine" {lock}>&-
+}
+
 HOSTS=3 MACHINES='' PORT=${RIG_PORT:-2222} TIE='' REST=() COMMAND=() ARGUMENTS=()
 action=${1:-}
 [ $# -eq 0 ] || shift
@@ -232,7 +252,7 @@ case $action in
     machine=$(machine_of "${REST[0]}") || exit 1
     inside "$machine" "${REST[@]:1}"
     ;;
-  host | engine)
+  host | engine | add)
     as_root "$action" "${ALL[@]}" && load_rig
     machine_of "${REST[1]:-}" >/dev/null || exit 1
     "$action" "${REST[@]}"

@@ -86,8 +86,9 @@ pub fn life(who: &Who, process: Process) -> Life {
     match (rustix::process::test_kill_process(pid), process.started) {
         (Err(rustix::io::Errno::SRCH), _) => Life::Ended,
         // The number may have been given to another process since.
-        (_, Some(then)) => match started(process.pid) {
-            Some(now) if now == then => Life::Lives,
+        (_, Some(then)) => match stat(process.pid) {
+            Some(stat) if stat.has_ended => Life::Ended,
+            Some(stat) if stat.started == then => Life::Lives,
             Some(_) => Life::Ended,
             None => Life::Unknown,
         },
@@ -119,11 +120,23 @@ fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): the start in clock ticks since boot.
-fn started(pid: u32) -> Option<u64> {
+/// What `/proc/PID/stat` tells (proc_pid_stat(5)).
+struct Stat {
+    /// A zombie: it has ended, and its parent has not asked how. Field 3.
+    has_ended: bool,
+    /// When it started, in clock ticks since boot. Field 22.
+    started: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The program's name, in parentheses, may hold spaces and parentheses itself.
-    text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
+    Some(Stat { has_ended: matches!(fields.next()?, "Z" | "X"), started: fields.nth(18)?.parse().ok()? })
+}
+
+fn started(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.started)
 }
 
 #[cfg(test)]
@@ -171,5 +184,19 @@ mod tests {
         let pid = child.id();
         child.wait().unwrap();
         assert_eq!(life(&me.who, Process { pid, started: Some(1) }), Life::Ended);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_and_was_not_waited_for_is_over() {
+        let me = Origin::of_process();
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let process = Process { pid: child.id(), started: started(child.id()) };
+        assert_eq!(life(&me.who, process), Life::Lives);
+        drop(child.stdin.take());
+        let wait = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), wait).unwrap();
+        assert_eq!(life(&me.who, process), Life::Ended, "a zombie");
+        child.wait().unwrap();
     }
 }

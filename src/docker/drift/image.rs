@@ -23,10 +23,10 @@ pub fn is_moved(container: &Container, images: &[Image]) -> bool {
 }
 
 /// The name with everything that docker assumes spelt the same way: no `docker.io/library/`, `:latest` said, no tag beside a digest
-/// (distribution/reference, `ParseNormalizedNamed`).
+/// (distribution/reference, `ParseNormalizedNamed`); podman names what was built or loaded without an image registry `localhost/…`.
 fn normal(name: &str) -> String {
     let mut bare = name;
-    for prefix in ["index.docker.io/", "docker.io/", "library/"] {
+    for prefix in ["localhost/", "index.docker.io/", "docker.io/", "library/"] {
         bare = bare.strip_prefix(prefix).unwrap_or(bare);
     }
     let (path, digest) = bare.split_once('@').map_or((bare, None), |(path, digest)| (path, Some(digest)));
@@ -55,6 +55,7 @@ mod tests {
             ("nginx", "docker.io/library/nginx"),
             ("docker.io/nginx:1", "library/nginx:1"),
             ("team/app", "docker.io/team/app:latest"),
+            ("team/app:2", "localhost/team/app:2"),
             ("host:5000/app", "host:5000/app:latest"),
             ("app:1@sha256:ab", "app@sha256:ab"),
             ("cc00a385cbfe", "tiny"),

@@ -38,6 +38,15 @@ fn a_container_made_by_exactly_that_string_has_not_drifted() {
 }
 
 #[test]
+fn a_container_of_podman_s_made_by_exactly_that_string_has_not_drifted() {
+    for case in fixture::cases(&format!("{}/run", fixture::PODMAN)) {
+        let text = fixture::read(&format!("{}/run/{case}.cmd", fixture::PODMAN)).replacen("podman", "docker", 1);
+        let found = drift(&string(&text), &container(fixture::PODMAN, &case), Some(&image_env()));
+        assert_eq!(found, [], "{case}: {text}");
+    }
+}
+
+#[test]
 fn a_missing_image_answer_never_makes_drift() {
     for case in fixture::cases("20.10/run") {
         let text = fixture::read(&format!("20.10/run/{case}.cmd"));

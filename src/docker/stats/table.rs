@@ -5,8 +5,21 @@
 use super::Usage;
 
 /// Header words of docker (docker/cli, `formatter/container.go` and `stats_helpers`) and podman.
-const COLUMNS: [&str; 9] =
-    ["CONTAINER ID", "CONTAINER", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"];
+const COLUMNS: [&str; 13] = [
+    "CONTAINER ID",
+    "CONTAINER",
+    "NAME",
+    "CPU %",
+    "MEM USAGE / LIMIT",
+    "MEM %",
+    "NET I/O",
+    "BLOCK I/O",
+    "PIDS",
+    "NET IO",
+    "BLOCK IO",
+    "CPU TIME",
+    "AVG CPU %",
+];
 
 /// Where each column begins, in characters.
 pub(super) struct Header {

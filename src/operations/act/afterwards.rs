@@ -138,7 +138,7 @@ impl Work<'_> {
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
             is_first = false;
-            match observe::read(found.sections.get(found.ids.look), Timestamp::now()) {
+            match observe::read(found.sections.get(found.ids.look), self.registered, Timestamp::now()) {
                 Ok(seen) => return Ok((found, seen)),
                 Err(_) if Instant::now() < until && !session.is_abandoned() => {}
                 Err(trouble) => return Err(trouble),

@@ -106,7 +106,7 @@ pub(super) fn judge(
         _ => None,
     };
     let error = error.map(|mut trouble| {
-        trouble.log = log.map(|s| s.stdout_text().lines().map(shortened).collect()).unwrap_or_default();
+        trouble.log = log.map(|s| seen.without_warnings(&s.stdout_text()).map(shortened).collect()).unwrap_or_default();
         trouble
     });
     let outcome = match (&error, decision) {
@@ -168,7 +168,7 @@ fn meddled(
             let said = job.stderr_text();
             let is_replaced = || was.is_some_and(|was| container.is_some_and(|container| container.id != was.id));
             let is_lost = || container.is_none() && !r.run.removes_itself();
-            if goes_by_id { is_gone(code, &said) || is_replaced() || is_lost() } else { is_another(code, &said) }
+            if goes_by_id { is_gone(code, &said) || is_replaced() || is_lost() } else { is_another(job) }
         }
     };
     let what = match container {

@@ -60,7 +60,7 @@ impl Plan {
             .zip(decisions)
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
-                let code = d.code(r, before.get(&r.container).map(|c| c.id.as_str()))?;
+                let code = r.in_locale(d.code(r, before.get(&r.container).map(|c| c.id.as_str()))?);
                 let code = stamp.around(host, verb.as_str(), r, code);
                 let code = if wish.is_some() { lease::guarded(&r.container, &code) } else { code };
                 Some((if verb == Verb::Stop { -priority } else { priority }, r, code))

@@ -248,7 +248,7 @@ fn what_was_looked_at_is_acted_on_and_nothing_that_has_taken_its_name_since() {
             assert_eq!(decision.code(r, Some("4f5e")).as_deref(), Some(code), "{decision:?}");
         }
     });
-    let look = "mcp_i=$(docker container inspect --format '{{.Id}}' plain 2>&1); if [ \"$mcp_i\" = 4f5e ]; then ";
+    let look = "mcp_i=$(docker container inspect --format '{{.Id}}' plain); if [ \"$mcp_i\" = 4f5e ]; then ";
     for (server, decision) in [
         (&server, Decision::Replace),
         (&server, Decision::StopAndReplace),

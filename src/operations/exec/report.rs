@@ -10,7 +10,7 @@ use crate::{
     domain::{Connection, Host, HostName},
     error::Exit,
     fleet::HostError,
-    operations::{Trouble, TroubleKind},
+    operations::{Trouble, TroubleKind, trouble::needs_a_shell},
     transport::{End, Phase, Room, TransportErrorKind},
 };
 
@@ -147,12 +147,10 @@ impl ExecReport {
         match end {
             End::Exit(0) => Self { outcome: ExecOutcome::Ok, exit_code: Some(0), ..report },
             End::Exit(code) => Self { exit_code: Some(*code), ..report },
+            End::NotBegun(code) => Self { error: Some(Trouble::not_begun(host, *code)), ..report },
             End::Signal(signal) => Self { signal: Some(signal.clone()), ..report },
             End::Unsaid => Self {
-                error: Some(Trouble::failed(
-                    "the host did not say how the command ended",
-                    Some(format!("the account on {} needs a POSIX shell as `sh` and no forced command", host.name)),
-                )),
+                error: Some(Trouble::failed("the host did not say how the command ended", Some(needs_a_shell(host)))),
                 ..report
             },
             End::Stopped => Self { outcome: ExecOutcome::Interrupted, ..report },

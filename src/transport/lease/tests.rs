@@ -227,6 +227,26 @@ fn a_lease_lasts_while_any_process_of_its_script_does() {
 }
 
 #[test]
+fn a_lease_of_a_process_that_has_ended_and_was_not_waited_for_is_over() {
+    for shell in shells() {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        forge(place.path(), "web", 1000, child.id(), |line| line);
+        let look = || {
+            let mut script = Script::new();
+            let id = list(&mut script);
+            listed(run(&shell, place.path(), &script).get(id).unwrap()).len()
+        };
+        assert_eq!(look(), 1, "{shell:?}");
+        drop(child.stdin.take());
+        let stat = format!("/proc/{}/stat", child.id());
+        wait_for(|| fs::read_to_string(&stat).unwrap().contains(") Z "));
+        assert_eq!(look(), 0, "{shell:?}: a zombie");
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn leases_of_another_engine_are_none_and_are_left() {
     for shell in shells() {
         let place = tempfile::tempdir().unwrap();

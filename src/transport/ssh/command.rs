@@ -1,4 +1,4 @@
-//! The words a host's login shell is given so that `sh` runs a script, and the mark by which its end is known.
+//! The words a host's login shell is given so that `sh` runs a script, and the marks by which its begin and its end are known.
 //!
 //! Boundary: pure text. The login shell may be any shell: each line of a script travels as one argument, because csh
 //! takes no newline inside quotes, and characters that fish or csh treat in quotes are quoted by themselves.
@@ -34,12 +34,10 @@ pub(super) fn for_exec(script: &ShellScript, nonce: &str) -> Invocation {
         r#"(eval "$mcp_script") </dev/null; mcp_code=$?; printf "\036{nonce}:%d\n" $mcp_code >&2; exit $mcp_code"#
     );
     let from_stdin = format!(r##"mcp_script=$(cat); case $mcp_script in *"#{nonce}") ;; *) exit 125;; esac; "##);
-    invocation(script, nonce, &from_stdin, &run)
+    invocation(script, nonce, &from_stdin, &run, Place::Anywhere)
 }
 
 /// Runs `script` until it ends or its stdin does, whichever comes first, and then kills what it started.
-///
-/// sshd puts every exec into a session of its own (setsid(2)), so `kill 0` reaches the whole of it and nothing else.
 pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
     let run = format!(
         "exec 3<&0 </dev/null; \
@@ -48,24 +46,50 @@ pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
          exec 3<&-; wait $mcp_run; mcp_code=$?; printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; exit $mcp_code"
     );
     // Stdin stays open after the script, so it is read line by line up to the nonce.
-    invocation(script, nonce, &tied::script_from_stdin(nonce), &run)
+    invocation(script, nonce, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
 }
 
 /// Runs `script` with the `size` bytes that follow on stdin as its own; when stdin ends too soon, it is told to end, and
 /// killed after `grace`.
 pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64, grace: Duration) -> Invocation {
     let mark = format!("printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; ");
-    invocation(script, nonce, &tied::script_from_stdin(nonce), &tied::run(size, &mark, grace))
+    let run = tied::run(size, &mark, grace);
+    invocation(script, nonce, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
 }
 
-fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) -> Invocation {
+/// Where a script runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Wherever the server puts it.
+    Anywhere,
+    /// In a process group of its own, so that `kill 0` reaches all of it and nothing else.
+    OwnGroup,
+}
+
+/// Runs its first argument with the others as its own, in a session of its own where the shell does not lead its process group.
+///
+/// OpenSSH puts every command into a session (setsid(2)); Dropbear leaves it in its own connection's group, with all other commands of that
+/// connection. Only there `setsid` is run, in this process. Without /proc, or without `setsid`, it stays where it is.
+const OWN_GROUP: &str = "mcp_own=$1; shift; \
+     if { read -r mcp_g </proc/$$/stat; } 2>/dev/null; then mcp_g=${mcp_g##*) }; mcp_g=${mcp_g#* }; mcp_g=${mcp_g#* }; \
+     [ \"${mcp_g%% *}\" = $$ ] || ! command -v setsid >/dev/null 2>&1 || exec setsid sh -c \"$mcp_own\" sh \"$@\"; fi; \
+     eval \"$mcp_own\"";
+
+fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str, place: Place) -> Invocation {
     // First, so that it is there for a `ps` that shows no more than a line.
     let word = script.word().map(|word| format!(": {word}; ")).unwrap_or_default();
-    if script.sensitive || script.text.len() > ARGUMENTS_LIMIT {
-        let command = format!("exec sh -c {}", quote_for_any_shell(&format!("{word}{from_stdin}{run}")));
+    let is_long = script.sensitive || script.text.len() > ARGUMENTS_LIMIT;
+    let read = if is_long { from_stdin } else { FROM_ARGUMENTS };
+    let inner = format!("{word}printf \"\\036{nonce}>\\n\" >&2; {read}{run}");
+    let mut command = match place {
+        Place::Anywhere => format!("exec sh -c {} sh", quote_for_any_shell(&inner)),
+        Place::OwnGroup => {
+            format!("exec sh -c {} sh {}", quote_for_any_shell(OWN_GROUP), quote_for_any_shell(&inner))
+        }
+    };
+    if is_long {
         return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
     }
-    let mut command = format!("exec sh -c {} sh", quote_for_any_shell(&format!("{word}{FROM_ARGUMENTS}{run}")));
     for line in script.text.split('\n') {
         command.push(' ');
         command.push_str(&quote_for_any_shell(line));
@@ -73,21 +97,24 @@ fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str) ->
     Invocation { command, stdin: None }
 }
 
-/// Finds the end mark of one exec in its stderr, `RS nonce ":" code LF`, and takes it out.
+/// Finds the marks of one exec in its stderr and takes them out: `RS nonce ">" LF` as the shell begins, `RS nonce ":" code LF` as the
+/// script ends.
 ///
-/// libssh2 reads a missing exit status as 0, so only the mark tells a script that succeeded from one that was cut short.
+/// libssh2 reads a missing exit status as 0, so only the mark tells a script that succeeded from one that was cut short; and a login shell
+/// that runs no commands (nologin) has an exit code too.
 pub(super) struct Mark {
     prefix: Vec<u8>,
     held: Vec<u8>,
+    begun: bool,
     code: Option<i32>,
 }
 
 impl Mark {
     pub(super) fn new(nonce: &str) -> Self {
-        Self { prefix: format!("\u{1e}{nonce}:").into_bytes(), held: Vec::new(), code: None }
+        Self { prefix: format!("\u{1e}{nonce}").into_bytes(), held: Vec::new(), begun: false, code: None }
     }
 
-    /// Takes the next bytes of stderr and hands on what is not the mark.
+    /// Takes the next bytes of stderr and hands on what is not a mark.
     pub(super) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         if self.held.is_empty() && !bytes.contains(&0x1e) {
             return sink(bytes);
@@ -97,7 +124,8 @@ impl Mark {
         while let Some(at) = self.held[rest..].iter().position(|byte| *byte == 0x1e).map(|at| rest + at) {
             match self.parse(at) {
                 Found::Mark { code, end } => {
-                    self.code = Some(code);
+                    self.begun = true;
+                    self.code = code.or(self.code);
                     self.held.drain(at..end);
                     rest = at;
                 }
@@ -113,7 +141,12 @@ impl Mark {
         passed.is_empty() || sink(&passed)
     }
 
-    /// Whether the script has said that it ended.
+    /// Whether the shell has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether the script has ended.
     pub(super) fn is_said(&self) -> bool {
         self.code.is_some()
     }
@@ -129,19 +162,25 @@ impl Mark {
         if candidate[..common] != self.prefix[..common] {
             return Found::Other;
         }
-        let digits = &candidate[common..];
-        let Some(length) = digits.iter().take(4).position(|byte| *byte == b'\n') else {
-            return if digits.len() < 4 { Found::Partial } else { Found::Other };
-        };
-        match str::from_utf8(&digits[..length]).ok().and_then(|digits| digits.parse::<u8>().ok()) {
-            Some(code) => Found::Mark { code: code.into(), end: at + common + length + 1 },
-            None => Found::Other,
+        match &candidate[common..] {
+            [] | b">" | b":" => Found::Partial,
+            [b'>', b'\n', ..] => Found::Mark { code: None, end: at + common + 2 },
+            [b':', digits @ ..] => {
+                let Some(length) = digits.iter().take(4).position(|byte| *byte == b'\n') else {
+                    return if digits.len() < 4 { Found::Partial } else { Found::Other };
+                };
+                match str::from_utf8(&digits[..length]).ok().and_then(|digits| digits.parse::<u8>().ok()) {
+                    Some(code) => Found::Mark { code: Some(code.into()), end: at + common + length + 2 },
+                    None => Found::Other,
+                }
+            }
+            _ => Found::Other,
         }
     }
 }
 
 enum Found {
-    Mark { code: i32, end: usize },
+    Mark { code: Option<i32>, end: usize },
     Partial,
     Other,
 }
@@ -151,7 +190,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
     use std::{
-        io::Write as _,
+        io::{Read as _, Write as _},
         process::{Command, Output, Stdio},
     };
 
@@ -185,7 +224,7 @@ mod tests {
             for sensitive in [false, true] {
                 let output = run(shell, &for_exec(&script(HOSTILE, sensitive), "nonce"));
                 assert_eq!(String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&expected.stdout));
-                assert_eq!(output.stderr, b"\x1enonce:37\n");
+                assert_eq!(output.stderr, b"\x1enonce>\n\x1enonce:37\n");
                 assert_eq!(output.status.code(), Some(37));
             }
         }
@@ -227,8 +266,35 @@ mod tests {
     }
 
     #[test]
+    fn a_shell_that_does_not_lead_its_group_runs_the_script_in_a_session_of_its_own() {
+        let text = "cut -d' ' -f5,6 /proc/self/stat; echo $$";
+        for sensitive in [false, true] {
+            let script = script(text, sensitive);
+            for invocation in [for_stream(&script, "n"), for_pipe(&script, "n", 0, Duration::from_secs(1))] {
+                // As Dropbear has it: another process leads the group, and waits.
+                let mut child = Command::new("sh")
+                    .args(["-c", "sh -c \"$1\"; exit", "sh", &invocation.command])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let mut stdin = child.stdin.take().unwrap();
+                stdin.write_all(invocation.stdin.as_deref().unwrap_or_default()).unwrap();
+                let mut said = String::new();
+                child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+                drop(stdin);
+                assert!(child.wait().unwrap().success());
+                let words: Vec<&str> = said.split_whitespace().collect();
+                let [group, session, shell] = words[..] else { panic!("{said}") };
+                assert_eq!((group, session), (shell, shell), "{sensitive}");
+            }
+        }
+    }
+
+    #[test]
     fn the_mark_is_found_wherever_the_stream_is_cut() {
-        let text = b"before\x1enonc\x1e\x1enonce:12345\nmiddle\x1enonce:255\nafter\x1enon";
+        let text = b"before\x1enonc\x1e\x1enonce>\x1enonce:12345\nmid\x1enonce>\ndle\x1enonce:255\nafter\x1enon";
         for cut in 0..text.len() {
             let mut mark = Mark::new("nonce");
             let mut seen = Vec::new();
@@ -238,10 +304,11 @@ mod tests {
             };
             mark.push(&text[..cut], &mut sink);
             mark.push(&text[cut..], &mut sink);
+            assert!(mark.has_begun(), "cut at {cut}");
             let (held, code) = mark.finish();
             seen.extend(held);
             assert_eq!(code, Some(255), "cut at {cut}");
-            assert_eq!(seen, b"before\x1enonc\x1e\x1enonce:12345\nmiddleafter\x1enon", "cut at {cut}");
+            assert_eq!(seen, b"before\x1enonc\x1e\x1enonce>\x1enonce:12345\nmiddleafter\x1enon", "cut at {cut}");
         }
     }
 }

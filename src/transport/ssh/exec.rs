@@ -80,11 +80,16 @@ impl<L: Link> SshRemote<L> {
         if channel.is_at_end() {
             channel.close(limits_of_close(limits, mode).as_ref().unwrap_or(limits))?;
         }
+        let has_begun = mark.has_begun();
         let (held, code) = mark.finish();
         if !held.is_empty() {
             sink(Stream::Stderr, &held);
         }
-        Ok(code.map_or_else(|| channel.end(), End::Exit))
+        Ok(match (code, channel.end()) {
+            (Some(code), _) => End::Exit(code),
+            (None, End::Exit(code)) if !has_begun => End::NotBegun(code),
+            (None, end) => end,
+        })
     }
 
     /// Cuts the connection after trouble: what the host would send next belongs to nobody.

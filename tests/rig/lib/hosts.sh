@@ -31,6 +31,24 @@ host_start() {
     "$(command -v nsenter)" --net=/proc/1/ns/net -- "$SSHD" -i -f "$directory/sshd_config" -E "$directory/sshd.log" \
     </dev/null >>"$directory/listener.log" 2>&1 || die "edge-$number: $(tail -n 1 "$directory/listener.log")"
 }
+# dropbear_start NUMBER MACHINE: a Dropbear beside the host's sshd, on the next port, with a key of each type; prints the port and the keys.
+# As Dropbear does it by itself, each connection is a session that its own process, root's, leads.
+dropbear_start() {
+  local number=$1 machine=$2 directory=$RIG_DIR/edge-$1 type keys=() pid
+  for type in ed25519 ecdsa rsa; do
+    [ -f "$directory/dropbear_$type" ] || dropbearkey -t "$type" -f "$directory/dropbear_$type" >/dev/null 2>&1 || exit 1
+    keys+=(-r "$directory/dropbear_$type")
+  done
+  if [ ! -f "$directory/dropbear_listener" ]; then
+    read -r pid _ <"$RIG_DIR/machine-$machine/init"
+    nsenter -t "$pid" -m -u -i -p -- perl "$RIG_SOURCE/lib/listen.pl" "$(address "$SLOT" "$number")" $((PORT + 1)) \
+      "$directory/dropbear_listener" "$(command -v nsenter)" --net=/proc/1/ns/net -- \
+      setsid dropbear -i "${keys[@]}" \
+      </dev/null >>"$directory/listener.log" 2>&1 || die "edge-$number: $(tail -n 1 "$directory/listener.log")"
+  fi
+  echo $((PORT + 1))
+  for type in ed25519 ecdsa rsa; do dropbearkey -y -f "$directory/dropbear_$type" | grep -E '^(ssh|ecdsa)-' | cut -d' ' -f1,2; done
+}
 # signal_host NUMBER SIGNAL…: to its listener.
 signal_host() {
   local number=$1 machine listener signal

@@ -26,6 +26,9 @@ install_missing() {
     die "apt-get could not install: ${packages[*]}" "run as root: apt-get update && $remedy"
 }
 
+# The sources of locales; not a command.
+install_locales() { [ -f /usr/share/i18n/locales/de_DE ] || install_missing no-such-command=locales; }
+
 install_rig_packages() {
   # Newer Debians have the docker command in a package of its own.
   local docker=docker.io

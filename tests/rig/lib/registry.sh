@@ -51,6 +51,13 @@ remove_rig() {
     done
     find /sys/fs/cgroup -depth -type d -path "*/mcp-rig-$slot-*" -exec rmdir {} + 2>/dev/null
     find /sys/fs/cgroup -depth -type d -name "mcp-rig-$slot-*" -exec rmdir {} + 2>/dev/null
+    # podman has one place for all of its containers; its log names those that were this rig's.
+    for machine in "$directory"/machine-*/podman-events.log; do
+      [ -f "$machine" ] || continue
+      grep -oE '"ID":"[0-9a-f]{64}"' "$machine" | cut -d'"' -f4 | sort -u | while read -r machine; do
+        find /sys/fs/cgroup -depth -type d \( -name "libpod-$machine" -o -name "libpod-conmon-$machine" \) -exec rmdir {} + 2>/dev/null
+      done
+    done
     rm -rf --one-file-system "$directory"
   fi
   rm -rf "${REGISTRY:?}/$slot"

@@ -24,7 +24,7 @@ pub(super) fn end_to(end: &End) -> Vec<u8> {
     match end {
         End::Exit(code) => format!("e{code}").into_bytes(),
         End::Signal(name) => format!("s{name}").into_bytes(),
-        End::Unsaid | End::Stopped => vec![],
+        End::Unsaid | End::Stopped | End::NotBegun(_) => vec![],
     }
 }
 
