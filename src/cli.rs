@@ -12,7 +12,7 @@ use clap::{
 };
 
 use crate::{
-    commands::{App, Background, Command, Interrupts},
+    commands::{App, Background, Command, Interrupts, complete},
     error::{CommandError, Exit},
     render::{ColorChoice, Format, Ui},
 };
@@ -83,9 +83,9 @@ pub struct Global {
     /// Say only what is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say each exec with its time
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Log every remote command with its duration; -vv also how far each connection is, and when
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// When output is coloured: on a terminal (NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honoured), always or never
     #[arg(long, global = true, default_value = "auto", hide_possible_values = true, value_name = "always|auto|never")]
     #[arg(value_parser = PossibleValuesParser::new(ColorChoice::NAMES).map(|name| ColorChoice::named(&name).unwrap_or_default()))]
@@ -174,6 +174,9 @@ fn collapse(command: clap::Command) -> clap::Command {
 /// Runs the process's command line.
 #[must_use]
 pub fn main() -> ExitCode {
+    if complete::answered() {
+        return ExitCode::SUCCESS;
+    }
     let color = match ColorChoice::in_words(std::env::args_os()) {
         ColorChoice::Auto => clap::ColorChoice::Auto,
         ColorChoice::Always => clap::ColorChoice::Always,
@@ -202,14 +205,15 @@ pub fn main() -> ExitCode {
     let persist = match global.persist() {
         Ok(persist) => persist,
         Err(error) => {
-            Ui::new(format, global.quiet, global.verbose, global.colors()).error(&error);
+            Ui::new(format, global.quiet, global.verbose > 0, global.colors()).error(&error);
             return ExitCode::from(error.exit.code());
         }
     };
     let keeps = command.keeps_sessions() && !global.offline && persist != Some(Duration::ZERO);
     // Before anything else, while there is one thread.
     let background = keeps.then(|| Background::split(persist, &interrupts)).flatten();
-    let mut ui = Ui::new(format, global.quiet, global.verbose, global.colors());
+    let mut ui = Ui::new(format, global.quiet, global.verbose > 0, global.colors());
+    ui.trace = global.verbose > 1;
     ui.show_secrets = global.show_secrets;
     let mut app = App::new(global, Arc::clone(&interrupts), background.as_ref().map(Background::keep));
     let exit = command.run(&mut app, &mut ui).unwrap_or_else(|error: CommandError| {

@@ -7,6 +7,7 @@ mod app;
 mod background;
 mod change;
 mod check;
+pub mod complete;
 mod completions;
 mod copy;
 mod doctor;

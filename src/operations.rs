@@ -12,6 +12,7 @@ mod context;
 pub mod copy;
 pub mod doctor;
 pub mod dry_run;
+pub mod edited;
 pub mod exec;
 pub mod forget;
 pub mod get;
@@ -38,6 +39,7 @@ pub mod stream;
 pub mod trouble;
 pub mod trust;
 pub mod twins;
+pub mod unlist;
 pub mod usage;
 
 pub use context::Context;

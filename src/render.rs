@@ -5,6 +5,7 @@
 mod change;
 mod color;
 mod copy;
+mod edited;
 mod error;
 mod exec;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,7 @@ mod orphans;
 mod plan;
 mod progress;
 mod pull;
+mod removed;
 pub mod sanitise;
 mod secret;
 mod sessions;

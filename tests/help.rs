@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "help/complete.rs"]
+mod complete;
 #[path = "help/hints.rs"]
 mod hints;
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cli::parse_duration,
+    config::store::SERVERS,
     domain::{Amount, Rollout, Serial, Server, ServerName, Settings},
     error::{CommandError, Exit},
     fleet::Rolling,
@@ -136,6 +137,9 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
     }
     workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
     register::add(&workspace, &loaded.inventory, &completed.server)?;
+    if !workspace.is_named() {
+        ui.note(&format!("wrote {}", workspace.dir().join(SERVERS).display()));
+    }
     // One answer: that of the start, when there is one.
     if !args.start {
         ui.registered(&completed);

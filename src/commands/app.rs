@@ -70,6 +70,11 @@ impl App {
         Ok(workspace.with_sources(Sources::new(names, environment.cwd, timeout)))
     }
 
+    /// A file of the workspace as messages name it: alone in the current directory and in one that was named, else with its path.
+    pub(super) fn shown_path(&self, workspace: &Workspace, file: &str) -> String {
+        if workspace.is_named() { file.to_owned() } else { workspace.dir().join(file).display().to_string() }
+    }
+
     /// Loads the workspace, every registered string understood.
     ///
     /// # Errors

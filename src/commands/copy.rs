@@ -85,6 +85,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, mut args: CopyArgs) -> Result<Exit, Co
         None => (None, args.pattern),
     };
     let rolling = args.rolling.over(Rolling::default())?;
+    scp_words(pattern.as_deref(), &file, args.destination.as_deref())?;
     if Path::new(&file).is_dir() {
         return Err(wrong(
             &file,
@@ -108,6 +109,33 @@ pub(super) fn run(app: &App, ui: &mut Ui, mut args: CopyArgs) -> Result<Exit, Co
     let (mode, owner) = (args.mode, args.owner);
     let plan = Plan { file, destination, mode, owner, parents: args.parents, backup: args.backup };
     carry_out(app, ui, &chosen, plan, rolling)
+}
+
+/// Refuses what is written as for scp, and names what to write.
+fn scp_words(pattern: Option<&str>, file: &str, destination: Option<&str>) -> Result<(), CommandError> {
+    if let Some((host, path)) = pattern.and_then(remote) {
+        return Err(CommandError::usage(format!("cannot copy from a host: {host}:{path}"))
+            .hint(format!("files go to hosts only; `mcp exec {host} -- cat {path} > FILE` prints one of a host")));
+    }
+    if let Some((host, path)) = remote(file).filter(|_| !Path::new(file).exists()) {
+        return Err(CommandError::usage(format!("{file} is no file here"))
+            .hint(format!("the hosts come first: `mcp copy {host} {} {path}`", pattern.unwrap_or("FILE"))));
+    }
+    if let Some((host, path)) = destination.and_then(remote) {
+        return Err(CommandError::usage(format!("the destination {host}:{path} names a host")).hint(format!(
+            "the hosts come first: `mcp copy {host} {file} {path}`; a path with that name is ./{host}:{path}"
+        )));
+    }
+    Ok(())
+}
+
+/// `HOST:PATH`, as scp and rsync write it; not `user@host:2222`, and no path that has a colon further on.
+fn remote(text: &str) -> Option<(&str, &str)> {
+    let (host, path) = text.split_once(':')?;
+    let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "._-@*?".contains(c));
+    let is_port = !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_digit());
+    // `./a:b` and `..:` are paths.
+    (is_host && !host.starts_with('.') && !is_port && !path.contains(':')).then_some((host, path))
 }
 
 /// Does again what an earlier run was told, on the hosts it left.
@@ -182,4 +210,28 @@ fn carry_out(app: &App, ui: &mut Ui, chosen: &Chosen, plan: Plan, rolling: Rolli
     let report = run.end(exit, went, cancel.is_draining());
     ui.copied(&hosts, &reports, begin.elapsed(), &report);
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_scp_are_refused_with_what_to_write_here() {
+        for (pattern, file, destination, hint) in [
+            ("h1:/etc/hostname", ".", None, "mcp exec h1 -- cat /etc/hostname"),
+            ("app.conf", "h1:/etc/", None, "mcp copy h1 app.conf /etc/"),
+            ("h1", "Cargo.toml", Some("h2:/tmp/"), "mcp copy h2 Cargo.toml /tmp/"),
+        ] {
+            let error = scp_words(Some(pattern), file, destination).err().and_then(|error| error.hint);
+            assert!(error.as_deref().is_some_and(|text| text.contains(hint)), "{pattern} {file}: {error:?}");
+        }
+        for (pattern, file, destination) in [
+            ("root@10.0.0.5:2222", "a", Some("/tmp/a:b")),
+            ("[::1]:22", "./h1:x", Some("./h2:x")),
+            ("2001:db8::1", "-", Some("~/a")),
+        ] {
+            assert!(scp_words(Some(pattern), file, destination).is_ok(), "{pattern} {file}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `mcp edit`.
 
-use std::process::Command;
+mod editor;
 
 use clap::Args;
 
@@ -9,12 +9,10 @@ use super::{
     add::{FieldArgs, server_name},
 };
 use crate::{
-    config::inventory::Inventory,
-    config::store::Workspace,
     domain::{Rollout, Server, Settings},
     error::{CommandError, Exit},
     operations::{
-        register::{self, EditFailure},
+        edited, register,
         select::{self, Selection},
     },
     render::Ui,
@@ -23,7 +21,8 @@ use crate::{
 /// Change a server's entry, by flags or in $EDITOR
 ///
 /// Comments, order and formatting of everything else stay. A running container keeps running; `mcp restart` applies a
-/// changed command.
+/// changed command. A draft that is not valid, not confirmed or not written is kept beside servers.yaml, and the next `mcp edit`
+/// offers to continue with it; what others changed in the file meanwhile is merged.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable"
@@ -149,7 +148,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     server.enabled = if args.disable { false } else { args.enable || server.enabled };
 
     if !says_something {
-        return in_editor(app, ui, &workspace, &loaded.inventory, name.as_str());
+        return editor::run(app, ui, (&workspace, &loaded), name.as_str());
     }
     let mut completed = register::complete(server)?;
     if port_is_derived {
@@ -165,7 +164,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     let left = register::left_behind(&before, &completed.server, &loaded.inventory, &loaded.state);
     if !left.is_empty() && !app.global.yes {
         return Err(CommandError::failed(format!(
-            "{name} was not changed: {} would go on running and belong to nobody",
+            "{name} was not changed: {} would be left running, unknown to mcp",
             left.join(", ")
         ))
         .hint(format!(
@@ -174,76 +173,6 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
         )));
     }
     register::update(&workspace, &loaded.inventory, &completed.server)?;
-    ui.registered(&completed);
+    ui.edited_server(&completed, edited::server(&before, &completed.server).as_ref());
     Ok(Exit::Ok)
-}
-
-fn in_editor(
-    app: &App,
-    ui: &mut Ui,
-    workspace: &Workspace,
-    inventory: &Inventory,
-    name: &str,
-) -> Result<Exit, CommandError> {
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|v| std::env::var(v).ok().filter(|e| !e.trim().is_empty()));
-    let editor = match editor {
-        Some(editor) => editor,
-        None if ui.interactive => "vi".to_owned(),
-        None => {
-            return Err(CommandError::usage(format!("nothing to change in {name}"))
-                .hint("say what with flags (see `mcp edit --help`), or set $EDITOR"));
-        }
-    };
-    if app.global.dry_run {
-        ui.note(&format!("would open servers.yaml in {editor}"));
-        return Ok(Exit::Ok);
-    }
-    let path = workspace.dir().join("servers.yaml");
-    let failed = |what: &str, e: &std::io::Error| CommandError::failed(format!("{what} {}", path.display())).because(e);
-    let before = std::fs::read_to_string(&path).map_err(|e| failed("cannot read", &e))?;
-    let draft = tempfile::Builder::new()
-        .prefix("servers-")
-        .suffix(".yaml")
-        .tempfile()
-        .map_err(|e| failed("cannot make a draft of", &e))?;
-    std::fs::write(draft.path(), &before).map_err(|e| failed("cannot make a draft of", &e))?;
-    loop {
-        // $EDITOR may hold arguments (`code --wait`), so a shell splits it; the path travels as an argument of its own.
-        let status = Command::new("sh")
-            .args(["-c", &format!("{editor} \"$1\""), "sh"])
-            .arg(draft.path())
-            .status()
-            .map_err(|e| CommandError::failed(format!("cannot run {editor}")).because(&e))?;
-        if !status.success() {
-            return Err(CommandError::failed(format!("{editor} ended with {status}; nothing was changed")));
-        }
-        let after = std::fs::read_to_string(draft.path()).map_err(|e| failed("cannot read the draft of", &e))?;
-        if after == before {
-            ui.note("nothing was changed");
-            return Ok(Exit::Ok);
-        }
-        if let Err(error) = register::validate(&after, inventory) {
-            ui.error(&error);
-            if ui.interactive && ui.confirm("edit again?") {
-                continue;
-            }
-            return Err(CommandError::usage("servers.yaml was not changed: the draft is not valid"));
-        }
-        workspace
-            .edit_registry(|now| {
-                if now == before {
-                    Ok(after.clone())
-                } else {
-                    Err(EditFailure(
-                        CommandError::failed(
-                            "servers.yaml was changed by somebody else meanwhile; nothing was written",
-                        )
-                        .hint("edit again"),
-                    ))
-                }
-            })
-            .map_err(|e| e.0)?;
-        ui.note("servers.yaml is changed; `mcp restart` applies changed commands");
-        return Ok(Exit::Ok);
-    }
 }

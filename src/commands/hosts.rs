@@ -1,12 +1,16 @@
 //! `mcp hosts`.
 
+mod remove;
 mod trust;
 
 use clap::{Args, Subcommand};
 
 use super::{App, Interrupt, selection::joined};
 use crate::{
-    config::{edit::Value, store::Workspace},
+    config::{
+        edit::Value,
+        store::{HOSTS, Workspace},
+    },
     domain::Host,
     error::{CommandError, Exit},
     operations::{hosts, register, select},
@@ -45,9 +49,14 @@ enum HostsVerb {
     /// Write a host into hosts.yaml
     #[command(after_help = "Examples:\n  mcp hosts add edge-4 --address 192.0.2.14 --user ops --group prod")]
     Add(HostAddArgs),
-    /// Take a host out of hosts.yaml
-    #[command(visible_alias = "rm", after_help = "Examples:\n  mcp hosts remove edge-4")]
-    Remove(HostRemoveArgs),
+    /// Remove hosts from hosts.yaml
+    ///
+    /// A host that a server is placed on by name, or runs on, is refused. Containers there are left as they are.
+    #[command(
+        visible_alias = "rm",
+        after_help = "Examples:\n  mcp hosts remove edge-4\n  mcp hosts remove edge-4 edge-5 'old-*'"
+    )]
+    Remove(remove::HostRemoveArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,12 +103,6 @@ struct HostAddArgs {
     docker: Option<String>,
 }
 
-#[derive(Debug, Args)]
-struct HostRemoveArgs {
-    /// The host's name, or a range as it stands in hosts.yaml
-    name: String,
-}
-
 /// Only `hosts.yaml` is edited: where another source is written, and by whom, is not known.
 fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
     match workspace.sources() {
@@ -138,25 +141,11 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
             }
             workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
             register::add_host(&workspace, &name, &fields)?;
-            ui.note(&format!("{name} is in hosts.yaml; see `mcp hosts check {name}`"));
+            ui.note(&format!("added {name} to {}", app.shown_path(&workspace, HOSTS)));
+            ui.note(&format!("next: `mcp hosts trust {name}`, then `mcp hosts check {name}`"));
             Ok(Exit::Ok)
         }
-        HostsVerb::Remove(args) => {
-            // As it stands there: a range is one entry.
-            let name = args.name;
-            let workspace = app.workspace()?;
-            refuse_other_sources(&workspace)?;
-            if app.global.dry_run {
-                ui.note(&format!("would take {name} out of hosts.yaml"));
-                return Ok(Exit::Ok);
-            }
-            if ui.interactive && !app.global.yes && !ui.confirm(&format!("take {name} out of hosts.yaml?")) {
-                return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
-            }
-            register::remove_host(&workspace, &name)?;
-            ui.note(&format!("{name} is out of hosts.yaml; its containers were left as they are"));
-            Ok(Exit::Ok)
-        }
+        HostsVerb::Remove(args) => remove::run(app, ui, args),
     }
 }
 

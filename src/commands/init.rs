@@ -28,6 +28,12 @@ pub struct InitArgs {
     directory: Option<PathBuf>,
 }
 
+/// Whether `directory` is the current one, where no `-C` is needed.
+fn is_here(directory: &Path) -> bool {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    directory.canonicalize().is_ok_and(|directory| here.is_ok_and(|here| here == directory))
+}
+
 pub(super) fn run(app: &App, ui: &mut Ui, args: InitArgs) -> Result<Exit, CommandError> {
     let directory = args.directory.or_else(|| app.global.dir.clone()).unwrap_or_else(|| PathBuf::from("."));
     let failed =
@@ -48,6 +54,9 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: InitArgs) -> Result<Exit, Comman
             Err(e) => return Err(failed(&path, &e)),
         }
     }
-    ui.note("next: write your hosts into hosts.yaml, then `mcp hosts check`");
+    if !is_here(&directory) {
+        ui.note(&format!("next: `cd {}`, or use -C {0} with each command", directory.display()));
+    }
+    ui.note("next: `mcp hosts add NAME --address ADDRESS`, `mcp hosts trust`, `mcp hosts check`; without hosts, servers run on localhost");
     Ok(Exit::Ok)
 }

@@ -1,19 +1,20 @@
 //! `mcp remove`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
-use super::{App, Interrupt, add::server_name};
+use super::{App, Interrupt};
 use crate::{
     config::{
         journal::{RunId, RunOptions},
+        pattern::NamePattern,
         store::{Loaded, Workspace, origin::Origin},
     },
-    domain::{Instance, ServerName},
+    domain::{HostName, Instance, ServerName},
     error::{CommandError, Exit},
     operations::{
-        Trouble,
-        forget::{self, Force, Forgotten},
-        observe::exit_of,
+        forget::{self, Fate, Force, Forgotten},
         preview,
         recorder::Recorder,
         register,
@@ -22,65 +23,64 @@ use crate::{
     render::{Progress, Ui},
 };
 
-/// Forget a server
+/// Unregister servers and delete their stopped containers
 ///
-/// Refuses while it runs, unless --stop (stop and remove its containers) or --keep (leave them as they are). Stopped
-/// containers of it are removed. Asks first on a terminal.
+/// A server that runs is refused, unless --stop (stop and delete its containers) or --keep (leave them as they are). A host
+/// that cannot be reached does not hold up the others: the server stays registered there only. Asks first on a terminal.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mcp remove finance --stop\n  mcp remove finance --keep --yes")]
+#[command(
+    after_help = "Examples:\n  mcp remove finance --stop\n  mcp remove finance search 'test-*' --stop\n  mcp remove finance --keep --yes"
+)]
 pub struct RemoveArgs {
-    /// The server's name
-    name: String,
-    /// Stop its containers and remove them
+    /// Servers: finance, 'test-*'; a glob leaves out disabled servers
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// Stop their containers and delete them
     #[arg(long, conflicts_with = "keep")]
     stop: bool,
-    /// Leave its containers as they are
+    /// Leave their containers as they are
     #[arg(long)]
     keep: bool,
-    /// Also remove containers that mcp did not make and that differ from what is registered
+    /// Also delete containers that mcp did not create and that differ from what is registered
     #[arg(long, conflicts_with = "keep")]
     foreign: bool,
 }
 
 impl RemoveArgs {
     /// The arguments of a removal that is done again.
-    pub(super) fn again(name: String, options: &RunOptions) -> Self {
-        Self { name, stop: options.stop, keep: options.keep, foreign: options.foreign }
+    pub(super) fn again(names: Vec<String>, options: &RunOptions) -> Self {
+        Self { names, stop: options.stop, keep: options.keep, foreign: options.foreign }
     }
 }
 
 pub(super) fn run(app: &App, ui: &mut Ui, args: RemoveArgs) -> Result<Exit, CommandError> {
     let asks = ui.interactive && !app.global.yes;
-    carry_out(app, ui, args, None, asks)
+    carry_out(app, ui, &args, None, asks)
 }
 
 /// Removes, as the run that goes on with `parent` if there is one; asks first if it `asks`.
 pub(super) fn carry_out(
     app: &App,
     ui: &mut Ui,
-    args: RemoveArgs,
+    args: &RemoveArgs,
     parent: Option<RunId>,
     asks: bool,
 ) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
-    if args.name.contains(['@', '*', '?']) {
-        let name = args.name.split('@').next().unwrap_or_default();
-        return Err(CommandError::usage(format!("remove forgets one whole server, by its name, not {:?}", args.name))
-            .hint(format!("to take it off a host: `mcp edit {name} --host …` with the hosts that are to keep it")));
-    }
-    let name = server_name(&args.name)?;
-    // Selecting by name says "did you mean" when there is no such server.
-    let selection = Selection { names: vec![name.to_string()], ..Selection::default() };
-    let targets = select::select(&selection, &loaded.inventory, &loaded.registry, false)?;
+    let targets = targets(args, &loaded)?;
     let force = Force { stop: args.stop, foreign: args.foreign };
-    let places: Vec<String> = targets.iter().map(|t| t.instance().to_string()).collect();
+    let names: BTreeSet<&ServerName> = targets.iter().map(|target| &target.server.name).collect();
+    let list = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let places = targets.iter().map(|t| t.instance().to_string()).collect::<Vec<_>>().join(", ");
     let what = match (args.stop, args.keep) {
-        (true, _) => format!("stop and remove {} and forget {name}", places.join(", ")),
-        (_, true) => format!("forget {name} and leave {} as they are", places.join(", ")),
-        _ => format!("forget {name} and remove its stopped containers"),
+        (true, _) => format!("stop and delete {places} and unregister {list}"),
+        (_, true) => format!("unregister {list} and leave {places} as they are"),
+        _ => format!("unregister {list} and delete the stopped containers"),
     };
     if app.global.dry_run && !app.global.offline && !args.keep {
-        let plan = preview::removal(&targets, force, &containers(app, ui, &workspace, &loaded, &targets, force, None)?);
+        let mut results = containers(app, ui, &workspace, &loaded, &targets, force, None)?;
+        forget::keep_refused(&mut results);
+        let plan = preview::removal(&targets, force, &results);
         ui.plan(&plan);
         return Ok(plan.exit());
     }
@@ -91,26 +91,63 @@ pub(super) fn carry_out(
     if asks && !ui.confirm(&format!("{what}?")) {
         return Err(CommandError::failed("nothing was done").hint("use --yes to go on without a question"));
     }
-    let mut results = vec![];
+    let mut results: Vec<(Instance, Forgotten)> = vec![];
+    let mut to_act = vec![];
     if !args.keep {
         results = containers(app, ui, &workspace, &loaded, &targets, force, None)?;
-        cannot_go(&name, &results)?;
+        // What is refused on one host stays as it is on all; a host without an answer holds up no other.
+        let refused = forget::keep_refused(&mut results);
+        if refused.len() == names.len() {
+            return Ok(tell(ui, &forget::fates(&targets, &results)));
+        }
+        let goes = |target: &&Target<'_>| {
+            results.iter().any(|(at, found)| matches!(found, Forgotten::Removed) && *at == target.instance())
+        };
+        to_act = targets.iter().filter(goes).copied().collect();
     }
     let recorder = forget::book(&workspace, &targets, (force, args.keep), parent, Origin::of_process());
-    let removed = match troubles(&results).is_empty() && results.iter().any(is_removed) {
-        true => containers(app, ui, &workspace, &loaded, &targets, force, Some(&recorder)),
-        false => Ok(results),
-    };
-    let done =
-        removed.and_then(|results| forget_it(ui, &workspace, &name, args.keep, &results).map(|exit| (exit, results)));
-    let (exit, results) = match &done {
-        Ok((exit, results)) => (*exit, results.as_slice()),
-        Err(error) => (error.exit, &[][..]),
-    };
-    if let Some(warning) = recorder.end(forget::end(exit, results)) {
+    let done = act(app, ui, (&workspace, &loaded), &to_act, force, &recorder, &mut results)
+        .map(|()| forget::fates(&targets, &results))
+        .and_then(|fates| unregister(&workspace, &fates, args.keep).map(|()| tell(ui, &fates)));
+    let exit = done.as_ref().map_or_else(|error| error.exit, |exit| *exit);
+    if let Some(warning) = recorder.end(forget::end(exit, &results)) {
         ui.warn(&warning);
     }
-    done.map(|(exit, _)| exit)
+    done
+}
+
+/// The instances of the servers that the arguments name.
+fn targets<'l>(args: &RemoveArgs, loaded: &'l Loaded) -> Result<Vec<Target<'l>>, CommandError> {
+    for text in &args.names {
+        let pattern = NamePattern::parse(text)
+            .map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))?;
+        if pattern.host().is_some() {
+            let server = pattern.server();
+            return Err(CommandError::usage(format!("remove unregisters whole servers, not {text:?}"))
+                .hint(format!("to take it off a host: `mcp edit {server} --host …` with the hosts that keep it")));
+        }
+    }
+    let selection = Selection { names: args.names.clone(), ..Selection::default() };
+    select::select(&selection, &loaded.inventory, &loaded.registry, false)
+}
+
+/// Removes the containers of `targets` and puts what came of it into `results`.
+fn act(
+    app: &App,
+    ui: &Ui,
+    (workspace, loaded): (&Workspace, &Loaded),
+    targets: &[Target<'_>],
+    force: Force,
+    recorder: &Recorder<'_>,
+    results: &mut [(Instance, Forgotten)],
+) -> Result<(), CommandError> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    for (instance, done) in containers(app, ui, workspace, loaded, targets, force, Some(recorder))? {
+        results.iter_mut().filter(|(other, _)| *other == instance).for_each(|(_, known)| *known = done.clone());
+    }
+    Ok(())
 }
 
 fn containers(
@@ -128,61 +165,20 @@ fn containers(
     })
 }
 
-fn is_removed((_, forgotten): &(Instance, Forgotten)) -> bool {
-    matches!(forgotten, Forgotten::Removed)
+/// Takes what is gone out of servers.yaml, in one write.
+fn unregister(workspace: &Workspace, fates: &[Fate], keep: bool) -> Result<(), CommandError> {
+    let changes: Vec<(&ServerName, &[HostName])> = fates
+        .iter()
+        .filter(|fate| fate.gone || !fate.stays.is_empty())
+        .map(|fate| (&fate.server, fate.stays.as_slice()))
+        .collect();
+    if changes.is_empty() { Ok(()) } else { register::remove(workspace, &changes, keep) }
 }
 
-/// What cannot be removed as it was asked for.
-fn cannot_go(name: &ServerName, results: &[(Instance, Forgotten)]) -> Result<(), CommandError> {
-    let those = |which: fn(&Forgotten) -> bool| -> Vec<String> {
-        results.iter().filter(|(_, forgotten)| which(forgotten)).map(|(instance, _)| instance.to_string()).collect()
-    };
-    let running = those(|f| matches!(f, Forgotten::Runs));
-    if !running.is_empty() {
-        return Err(CommandError::failed(format!("{name} was not removed: it runs as {}", running.join(", ")))
-            .hint(format!("`mcp remove {name} --stop` stops and removes it, --keep leaves it running")));
-    }
-    let foreign = those(|f| matches!(f, Forgotten::Foreign));
-    if !foreign.is_empty() {
-        return Err(CommandError::failed(format!(
-            "{name} was not removed: the container of {} was made by somebody else and differs from what is registered",
-            foreign.join(", ")
-        ))
-        .hint(format!(
-            "`mcp remove {name} --keep` unregisters the server and leaves that container as it is, --foreign removes it"
-        )));
-    }
-    Ok(())
-}
-
-fn troubles(results: &[(Instance, Forgotten)]) -> Vec<(Instance, Trouble)> {
-    let trouble = |(instance, forgotten): &(Instance, Forgotten)| match forgotten {
-        Forgotten::Trouble(trouble) => Some((instance.clone(), trouble.clone())),
-        _ => None,
-    };
-    results.iter().filter_map(trouble).collect()
-}
-
-/// Takes the server out of the registry, if all its containers are gone.
-fn forget_it(
-    ui: &mut Ui,
-    workspace: &Workspace,
-    name: &ServerName,
-    keep: bool,
-    results: &[(Instance, Forgotten)],
-) -> Result<Exit, CommandError> {
-    let troubles = troubles(results);
-    if !troubles.is_empty() {
-        ui.remove_troubles(&troubles);
-        ui.note(&format!("{name} stays registered; --keep forgets it without asking its hosts"));
-        return Ok(troubles.iter().fold(Exit::Ok, |exit, (_, trouble)| exit.or(exit_of(trouble))));
-    }
-    // Between the look and the act a container may have come to life.
-    cannot_go(name, results)?;
-    for (instance, _) in results.iter().filter(|result| is_removed(result)) {
-        ui.note(&format!("removed the container of {instance}"));
-    }
-    register::remove(workspace, name, keep)?;
-    ui.note(&format!("{name} is forgotten"));
-    Ok(Exit::Ok)
+/// Prints what came of each server; the exit code of all.
+fn tell(ui: &mut Ui, fates: &[Fate]) -> Exit {
+    fates.iter().fold(Exit::Ok, |exit, fate| {
+        ui.removed(fate);
+        exit.or(fate.exit())
+    })
 }

@@ -110,22 +110,31 @@ fn rolling_of(options: &RunOptions) -> Result<Rolling, CommandError> {
     })
 }
 
-/// A removal is one piece: as long as the server is registered, it is done again as a whole.
+/// A removal is done again as a whole for each server that is still registered.
 fn removal(app: &App, ui: &mut Ui, runs: &Runs, run: &Run, loaded: &Loaded) -> Result<Exit, CommandError> {
     let targets = &runs.root(run).begin.targets;
-    let server = if let Targets::Instances(instances) = targets { instances.first().map(|i| &i.server) } else { None };
-    let Some(server) = server.filter(|_| run.begin.verb == forget::VERB) else {
+    let Some(instances) = (match targets {
+        Targets::Instances(instances) if run.begin.verb == forget::VERB => Some(instances),
+        _ => None,
+    }) else {
         return Err(CommandError::failed(format!("a run of {:?} cannot be resumed", run.begin.verb))
             .hint("name one that can be: see `mcp history`"));
     };
     let title = title(run);
     let is_done = run.end.as_ref().is_some_and(|(_, end)| end.exit == 0);
-    if is_done || loaded.registry.get(server).is_none() {
+    let mut left: Vec<String> = vec![];
+    for instance in instances.iter().filter(|instance| loaded.registry.get(&instance.server).is_some()) {
+        let name = instance.server.to_string();
+        if !left.contains(&name) {
+            left.push(name);
+        }
+    }
+    if is_done || left.is_empty() {
         ui.note(&format!("{title}: nothing is left"));
         return Ok(Exit::Ok);
     }
-    ui.note(&format!("resume {title}: {server} is still registered"));
+    ui.note(&format!("resume {title}: {} still registered", left.join(", ")));
     let options = &run.begin.options;
-    let args = remove::RemoveArgs::again(server.to_string(), options);
-    remove::carry_out(app, ui, args, Some(run.id.clone()), false)
+    let args = remove::RemoveArgs::again(left, options);
+    remove::carry_out(app, ui, &args, Some(run.id.clone()), false)
 }

@@ -9,7 +9,7 @@ use crate::operations::select::Selection;
 /// Which instances.
 #[derive(Debug, Args)]
 pub struct SelectionArgs {
-    /// Servers or instances: finance, finance@edge-1, 'fin*', '*@edge-1'
+    /// Servers or instances: finance, finance@edge-1, 'fin*', 'finance@web-[1-3]', finance@@prod
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// All enabled servers

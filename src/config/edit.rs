@@ -43,6 +43,28 @@ pub enum Value {
     Keys(Vec<(&'static str, Value)>),
 }
 
+/// As one line for people; of variables only the names, since their values may be secret.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::List(items) => f.write_str(&items.join(",")),
+            Self::Map(values) => {
+                let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+                f.write_str(&names.join(","))
+            }
+            Self::Time(time) => f.write_str(&time_text(*time)),
+            Self::Serial(serial) => write!(f, "{serial}"),
+            Self::Keys(values) => {
+                let keys: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                f.write_str(&keys.join(" "))
+            }
+        }
+    }
+}
+
 /// Why a file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -102,6 +124,47 @@ pub fn update_server(text: &str, name: &ServerName, server: &Server) -> Result<S
         }
     }
     Ok(text)
+}
+
+/// One key with its values in two entries; `None` where it has none.
+pub type Difference = (&'static str, Option<Value>, Option<Value>);
+
+/// The keys whose values differ between two entries of the registry, in the order they are written.
+#[must_use]
+pub fn differences(before: &Server, after: &Server) -> Vec<Difference> {
+    let pairs = fields(before).into_iter().zip(fields(after));
+    pairs.filter(|(old, new)| old.1 != new.1).map(|((key, old, _), (_, new, _))| (key, old, new)).collect()
+}
+
+/// The entries of `hosts` as they are written, ranges as one.
+///
+/// # Errors
+/// The text is not YAML.
+pub fn host_entries(text: &str) -> Result<Vec<String>, EditError> {
+    entries(HOSTS, text)
+}
+
+/// The names of the registry's entries, whatever else is wrong with them.
+///
+/// # Errors
+/// The text is not YAML.
+pub fn server_entries(text: &str) -> Result<Vec<String>, EditError> {
+    entries(SERVERS, text)
+}
+
+fn entries(kind: Kind, text: &str) -> Result<Vec<String>, EditError> {
+    let root = yaml::parse(text, kind.file)?;
+    Ok(match root.entry(kind.key).map(|entries| &entries.value.value) {
+        Some(Tree::Mapping { entries, .. }) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        Some(Tree::Sequence(items)) => {
+            let text = |item: &Node| match &item.value {
+                Tree::Scalar(scalar) => Some(scalar.text.clone()),
+                _ => None,
+            };
+            items.iter().filter_map(|item| text(item)).collect()
+        }
+        _ => vec![],
+    })
 }
 
 /// Sets one key of the server `name`, or takes it away.

@@ -152,12 +152,15 @@ impl Inventory {
         self.implicit
     }
 
-    /// The host a server runs on when it names none: `localhost` without an inventory, or the only host there is.
+    /// The host a server runs on when it names none: `localhost` without an inventory, or the only host there is, or the only one of `all`.
     #[must_use]
     pub fn default_host(&self) -> Option<&Host> {
         match self.hosts.as_slice() {
             [host] => Some(host),
-            _ => None,
+            hosts => {
+                let mut common = hosts.iter().filter(|host| host.in_all);
+                common.next().filter(|_| common.next().is_none())
+            }
         }
     }
 
@@ -201,7 +204,7 @@ impl Inventory {
         let terms = pattern.terms();
         // As in Ansible: with nothing to start from, exclusions and intersections start from all.
         let positive = terms.iter().any(|(operator, _)| *operator == Operator::Union);
-        let mut selected = vec![!positive; self.hosts.len()];
+        let mut selected: Vec<bool> = self.hosts.iter().map(|host| !positive && host.in_all).collect();
         for operator in [Operator::Union, Operator::Intersection, Operator::Exclusion] {
             for (_, body) in terms.iter().filter(|(this, _)| *this == operator) {
                 let matched = matched(body)?;
@@ -225,7 +228,7 @@ impl Inventory {
     fn matched(&self, body: &Body) -> Result<Vec<bool>, PatternError> {
         let mut matched = vec![false; self.hosts.len()];
         match body {
-            Body::All => matched.fill(true),
+            Body::All => matched.iter_mut().zip(&self.hosts).for_each(|(matched, host)| *matched = host.in_all),
             Body::Names(names) => {
                 for name in names {
                     self.names(name, &mut matched)?;

@@ -12,8 +12,8 @@ pub(crate) use special::Expression;
 use special::special;
 
 use super::{range, target::Target};
+use crate::domain::ServerName;
 pub(crate) use crate::domain::glob;
-use crate::domain::{Instance, ServerName};
 
 /// Longest pattern taken, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -178,62 +178,68 @@ impl std::fmt::Display for HostPattern {
     }
 }
 
-/// A name or glob of servers, perhaps on certain hosts only: `finance`, `fin*`, `finance@edge-*`.
+/// Names or globs of servers, perhaps on certain hosts only: `finance`, `fin*`, `app-[1-3]`, `finance@edge-*`, `finance@@prod`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePattern {
-    server: String,
-    host: Option<String>,
+    text: String,
+    servers: Vec<String>,
+    host: Option<HostPattern>,
 }
 
 impl NamePattern {
-    /// Reads `server`, `server@host` or globs of them.
+    /// Reads `server`, `server@host`, globs and ranges of them. What stands behind the `@` is a [`HostPattern`]: a host, a group
+    /// (`prod`, `@prod`), a range, several with commas.
     ///
     /// # Errors
     /// [`PatternError::Syntax`].
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let syntax = |reason: String| PatternError::Syntax { text: text.chars().take(300).collect(), reason };
         let (server, host) = text.split_once('@').map_or((text, None), |(server, host)| (server, Some(host)));
-        for part in std::iter::once(server).chain(host) {
-            // A host may be called by its IPv6 address.
-            let wrong = part.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-*?:".contains(*c));
-            let reason = match wrong {
-                Some(wrong) => format!("{wrong:?} cannot stand in a name"),
-                None if part.is_empty() => "a name is missing".to_owned(),
-                None => continue,
-            };
-            return Err(PatternError::Syntax { text: text.chars().take(300).collect(), reason });
+        if server.is_empty() {
+            return Err(syntax("a name is missing".to_owned()));
         }
-        Ok(Self { server: server.to_owned(), host: host.map(str::to_owned) })
+        let mut inside = false;
+        let wrong = server.chars().find(|c| {
+            let was_inside = inside;
+            inside = *c == '[' || (inside && *c != ']');
+            // In a range `,` and `:` separate; a server's name has neither.
+            !(c.is_ascii_alphanumeric() || "._-*?[]".contains(*c) || (was_inside && ",:".contains(*c)))
+        });
+        if let Some(wrong) = wrong {
+            return Err(syntax(format!("{wrong:?} cannot stand in a name")));
+        }
+        let servers = range::expand(server).map_err(syntax)?;
+        let host = host
+            .map(|host| match HostPattern::parse(host) {
+                Err(PatternError::Syntax { reason, .. }) => Err(syntax(reason)),
+                other => other,
+            })
+            .transpose()?;
+        Ok(Self { text: text.to_owned(), servers, host })
     }
 
     /// Whether it selects this server on at least some hosts.
     #[must_use]
     pub fn matches_server(&self, server: &ServerName) -> bool {
-        glob(&self.server, server.as_str())
+        self.servers.iter().any(|name| glob(name, server.as_str()))
     }
 
-    /// Whether it selects this instance.
-    #[must_use]
-    pub fn matches(&self, instance: &Instance) -> bool {
-        self.matches_server(&instance.server)
-            && self.host.as_ref().is_none_or(|host| glob(host, instance.host.as_str()))
-    }
-
-    /// Whether it is a glob rather than a name.
+    /// Whether it is a glob rather than a name or a range of names.
     #[must_use]
     pub fn is_glob(&self) -> bool {
-        is_glob(&self.server) || self.host.as_deref().is_some_and(is_glob)
+        is_glob(&self.text)
     }
 
     /// The server's part of the text.
     #[must_use]
     pub fn server(&self) -> &str {
-        &self.server
+        self.text.split('@').next().unwrap_or_default()
     }
 
-    /// The host's part of the text.
+    /// The hosts it is limited to.
     #[must_use]
-    pub fn host(&self) -> Option<&str> {
-        self.host.as_deref()
+    pub fn host(&self) -> Option<&HostPattern> {
+        self.host.as_ref()
     }
 }
 
@@ -246,10 +252,7 @@ impl FromStr for NamePattern {
 
 impl std::fmt::Display for NamePattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.host {
-            Some(host) => write!(f, "{}@{host}", self.server),
-            None => f.write_str(&self.server),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -263,20 +266,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_pattern_selects_servers_and_instances() {
-        let instance: Instance = "finance@edge-1".parse().unwrap();
-        for (text, matches) in [
-            ("finance", true),
-            ("fin*", true),
-            ("finance@edge-*", true),
-            ("*@edge-1", true),
-            ("finance@web-*", false),
-            ("fin", false),
+    fn a_name_pattern_selects_servers_by_name_glob_and_range() {
+        let server = |name: &str| ServerName::new(name).unwrap();
+        for (text, name, matches) in [
+            ("finance", "finance", true),
+            ("fin*", "finance", true),
+            ("finance@edge-*", "finance", true),
+            ("*@edge-1", "finance", true),
+            ("fin", "finance", false),
+            ("app-[1-3]", "app-2", true),
+            ("app-[1:3]@@prod", "app-3", true),
+            ("app-[1,3]", "app-2", false),
         ] {
-            assert_eq!(NamePattern::parse(text).unwrap().matches(&instance), matches, "{text}");
+            assert_eq!(NamePattern::parse(text).unwrap().matches_server(&server(name)), matches, "{text} {name}");
         }
         assert!(!NamePattern::parse("finance@edge-1").unwrap().is_glob());
-        for text in ["", "@edge", "a@", "a@b@c", "a b", "a,b", "$(x)"] {
+        assert!(!NamePattern::parse("finance@edge-[1-2]").unwrap().is_glob());
+        for text in ["", "@edge", "a@", "a b", "a,b", "$(x)", "a@$(x)", "a[1", "a@h[", "a:b"] {
             assert!(NamePattern::parse(text).is_err(), "{text}");
         }
     }

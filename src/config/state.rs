@@ -22,6 +22,9 @@ use crate::domain::{Instance, ServerStatus};
 /// The only version there is.
 const VERSION: u32 = 1;
 
+/// Ends the error of a state that is broken, unlike one that cannot be read.
+pub const MAY_BE_DELETED: &str = "the file is only a cache and may be deleted";
+
 /// Everything remembered, sorted by instance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
@@ -102,9 +105,8 @@ impl State {
     /// # Errors
     /// One, which says that the file may be deleted.
     pub fn parse(text: &str, label: &str) -> Result<Self, ConfigErrors> {
-        const MAY_GO: &str = "the file is only a cache and may be deleted";
         let error = |line: Option<usize>, reason: &str| {
-            let message = format!("{reason}; {MAY_GO}");
+            let message = format!("{reason}; {MAY_BE_DELETED}");
             ConfigErrors::from(ConfigError { line, ..ConfigError::file(label, message) })
         };
         if text.len() > LARGEST {

@@ -6,6 +6,7 @@
 
 mod atomic;
 mod cache;
+pub mod draft;
 mod hidden;
 mod journal;
 mod lock;
@@ -202,6 +203,12 @@ impl Workspace {
     pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
+    }
+
+    /// Whether a flag, a variable or the current directory names it; else it is the one of the account.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.named
     }
 
     /// The directory.

@@ -27,6 +27,8 @@ pub struct Host {
     pub persist: Option<Duration>,
     /// What it writes down of changes.
     pub audit: Audit,
+    /// Whether `all` and patterns without a positive term have it. One that is not in all is named, by itself or by a group or glob.
+    pub in_all: bool,
 }
 
 /// What a host writes down of changes itself.
@@ -56,6 +58,7 @@ impl Host {
             timeout: None,
             persist: None,
             audit: Audit::default(),
+            in_all: true,
         }
     }
 }

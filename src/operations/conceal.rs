@@ -7,6 +7,7 @@ use super::{
     ChangeReport, Trouble,
     copy::CopyReport,
     dry_run::DryStep,
+    edited::ServerChange,
     exec::report::ExecReport,
     get::GetReport,
     hosts::{Finding, HostCheck, HostRow},
@@ -98,6 +99,12 @@ impl Quotes for PlanReport {
 impl Quotes for Completed {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
         self.server.texts(each);
+    }
+}
+
+impl Quotes for ServerChange {
+    fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
+        said(self.keys.iter_mut().flat_map(|key| [&mut key.before, &mut key.after]).flatten(), each);
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
 
 use super::{check::check, hosts::Finding};
 use crate::{
-    config::store::{StoreError, Workspace},
+    config::{
+        state::MAY_BE_DELETED,
+        store::{STATE, StoreError, Workspace},
+    },
     domain::{Connection, Host},
     operations::registered,
 };
@@ -28,23 +31,14 @@ fn wrong(what: impl Into<String>, fix: impl Into<String>) -> Finding {
 pub fn examine(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = vec![];
     let hosts = match workspace.load(&registered::check) {
-        Ok(loaded) => {
-            findings.extend(
-                loaded
-                    .warnings
-                    .iter()
-                    .filter(|w| w.starts_with("state.yaml"))
-                    .map(|w| wrong(w.clone(), "delete the file; the hosts give it back")),
-            );
-            loaded.inventory.hosts().to_vec()
-        }
+        Ok(loaded) => loaded.inventory.hosts().to_vec(),
         Err(StoreError::Config(_)) => vec![],
         Err(error) => {
             findings.push(wrong(error.to_string(), "make one with `mcp init`"));
             vec![]
         }
     };
-    findings.extend(check(workspace));
+    findings.extend(check(workspace).into_iter().map(|finding| with_fix(finding, workspace.dir())));
     findings.extend(directory(workspace.dir()));
     for file in ["hosts.yaml", "servers.yaml", "state.yaml"] {
         findings.extend(file_mode(&workspace.dir().join(file)));
@@ -64,6 +58,23 @@ pub fn examine(workspace: &Workspace) -> Vec<Finding> {
         findings.push(local_docker());
     }
     findings
+}
+
+/// What is wrong with the state, with its fix: a file that cannot be read is not broken, and one that is broken can go.
+fn with_fix(finding: Finding, dir: &Path) -> Finding {
+    if finding.ok || finding.fix.is_some() || !finding.what.starts_with(STATE) {
+        return finding;
+    }
+    let path = dir.join(STATE);
+    let fix = if !finding.what.contains(MAY_BE_DELETED) {
+        format!(
+            "have it owned and readable by you (see `ls -ld {}`); it is a cache, so it can also be moved away",
+            path.display()
+        )
+    } else {
+        format!("delete {}; it is a cache, and the hosts give it back", path.display())
+    };
+    Finding { fix: Some(fix), ..finding }
 }
 
 fn directory(dir: &Path) -> Vec<Finding> {

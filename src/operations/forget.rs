@@ -2,12 +2,16 @@
 //!
 //! Boundary: one exec to look, one to remove, and those of `aftermath` when the connection was lost; the registry is `register`'s.
 
+mod fate;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
+
+pub use fate::{Fate, fates, keep_refused};
 
 use super::{
     Context, Trouble,
@@ -45,6 +49,8 @@ pub enum Forgotten {
     Runs,
     /// Somebody else made it, and it differs from what is registered, so it was left.
     Foreign,
+    /// Nothing was done, since its server is refused on another host.
+    Kept,
     /// It could not be looked at or removed.
     Trouble(Trouble),
 }
@@ -53,10 +59,17 @@ pub enum Forgotten {
 pub const VERB: &str = "remove";
 
 impl Forgotten {
+    /// Whether it keeps its server as it is, on all hosts.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Runs | Self::Foreign)
+    }
+
     fn line(&self, instance: Instance, elapsed: Duration) -> Done {
         let (outcome, action, cause) = match self {
             Self::NoContainer => ("unchanged", None, None),
             Self::Removed => ("changed", Some("removed".to_owned()), None),
+            Self::Kept => ("not_attempted", None, None),
             Self::Runs => ("failed", None, Some("it runs".to_owned())),
             Self::Foreign => ("failed", None, Some("somebody else made its container".to_owned())),
             Self::Trouble(trouble) => ("failed", None, Some(Done::cause(&trouble.cause))),

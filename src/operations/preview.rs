@@ -226,6 +226,7 @@ pub fn removal(targets: &[Target<'_>], force: Force, results: &[(Instance, Forgo
                 "its container was made by others and differs from the registered string",
                 "--keep leaves it as it is, --foreign removes it",
             ),
+            Forgotten::Kept => nothing(instance, "its server is refused on another host".to_owned()),
             Forgotten::Trouble(trouble) => unanswered(instance, trouble),
         }
     };

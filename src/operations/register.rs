@@ -2,7 +2,10 @@
 //!
 //! Boundary: validates with `config` and `docker`, writes through the store; the text edits are `config::edit`'s.
 
-use super::registered::{check, conflicts};
+use super::{
+    edited::{self, Edited},
+    registered::{check, conflicts},
+};
 use crate::{
     config::{
         edit::{self, Value},
@@ -13,7 +16,7 @@ use crate::{
         store::{StoreError, Workspace},
     },
     docker::run_string::{RunString, complete as complete_string},
-    domain::{Server, ServerName, Status},
+    domain::{HostName, Instance, Server, ServerName, Status},
     error::{CommandError, Exit},
 };
 
@@ -140,23 +143,44 @@ fn parse(text: &str, inventory: &Inventory) -> Result<Registry, CommandError> {
     Registry::parse(text, "servers.yaml", inventory, &check).map_err(|e| CommandError::usage(e.to_string()))
 }
 
-/// Takes a server out of `servers.yaml` and its instances out of the state. With `keep` its containers stay where they are, and the state
-/// remembers them ([`super::orphans`]).
+/// Checks a whole `servers.yaml` text and compares it with what was loaded.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn edited(before: &Registry, text: &str, inventory: &Inventory, state: &State) -> Result<Edited, CommandError> {
+    validate(text, inventory)?;
+    Ok(edited::compare(before, &parse(text, inventory)?, inventory, state))
+}
+
+/// Takes servers out of `servers.yaml`, or leaves them on the hosts that are named with them, in one write; the instances that go are
+/// taken out of the state. With `keep` their containers stay where they are, and the state remembers them ([`super::orphans`]).
 ///
 /// # Errors
 /// The file cannot be changed.
-pub fn remove(workspace: &Workspace, name: &ServerName, keep: bool) -> Result<(), CommandError> {
+pub fn remove(workspace: &Workspace, servers: &[(&ServerName, &[HostName])], keep: bool) -> Result<(), CommandError> {
+    let change = |text: String, (name, stays): &(&ServerName, &[HostName])| match stays {
+        [] => edit::remove_server(&text, name),
+        [host] => edit::replace_server_key(&text, name, "host", Some(&Value::Text(host.to_string()))),
+        hosts => {
+            let hosts = hosts.iter().map(ToString::to_string).collect();
+            edit::replace_server_key(&text, name, "host", Some(&Value::List(hosts)))
+        }
+    };
     workspace
-        .edit_registry(|text| edit::remove_server(text, name).map_err(|e| EditFailure(edit_error(&e))))
+        .edit_registry(|text| servers.iter().try_fold(text.to_owned(), change).map_err(|e| EditFailure(edit_error(&e))))
         .map_err(|e| e.0)?;
+    let stays = |instance: &Instance| {
+        let mut those = servers.iter().filter(|(name, _)| instance.server == **name);
+        those.all(|(_, hosts)| hosts.contains(&instance.host))
+    };
     workspace
         .update_state(|state| {
             state.instances.retain(|instance, record| {
                 let is_kept = keep && record.container_id.is_some() || !record.left.is_empty();
-                instance.server != *name || is_kept
+                stays(instance) || is_kept
             });
             // A server that is removed has no container of its own any more, only those with earlier names.
-            for (_, record) in state.instances.iter_mut().filter(|(instance, _)| instance.server == *name && !keep) {
+            for (_, record) in state.instances.iter_mut().filter(|(instance, _)| !stays(instance) && !keep) {
                 record.container_id = None;
             }
         })
@@ -172,15 +196,8 @@ pub fn add_host(workspace: &Workspace, name: &str, fields: &[(&str, Value)]) -> 
     edit_inventory(workspace, |text| edit::add_host(text, name, fields).map_err(|e| edit_error(&e)))
 }
 
-/// Takes a host out of `hosts.yaml`.
-///
-/// # Errors
-/// A group or a server still names it, or the file cannot be changed.
-pub fn remove_host(workspace: &Workspace, name: &str) -> Result<(), CommandError> {
-    edit_inventory(workspace, |text| edit::remove_host(text, name).map_err(|e| edit_error(&e)))
-}
-
-fn edit_inventory(
+/// Changes `hosts.yaml` under the lock, so that it and `servers.yaml` stay valid.
+pub(super) fn edit_inventory(
     workspace: &Workspace,
     change: impl FnOnce(&str) -> Result<String, CommandError>,
 ) -> Result<(), CommandError> {

@@ -10,6 +10,12 @@ use crate::{
     error::Exit,
 };
 
+/// Exit code of what SIGKILL ended: 128 + 9.
+const KILLED: i64 = 137;
+
+/// Seconds that `docker stop` waits by default before it kills, a little less to allow for clocks.
+const STOP_GRACE: f64 = 9.5;
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -153,6 +159,16 @@ impl ChangeReport {
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
         self.instances.iter().filter(|i| i.outcome == outcome).count()
+    }
+
+    /// How many containers docker killed because they had not ended at SIGTERM within its ten seconds.
+    #[must_use]
+    pub fn killed(&self) -> usize {
+        let is_killed = |row: &&InstanceReport| {
+            row.action == Some(Action::Stopped) && row.status.as_ref().is_some_and(|s| s.exit_code == Some(KILLED))
+        };
+        // A stop string of its own that kills at once is meant that way.
+        if self.seconds < STOP_GRACE { 0 } else { self.instances.iter().filter(is_killed).count() }
     }
 
     /// The exit code of the whole.

@@ -56,6 +56,26 @@ impl Target<'_> {
     }
 }
 
+/// A pattern with the hosts it is limited to.
+struct Named {
+    pattern: NamePattern,
+    /// `None` for all. Empty when it names a host or group that is not there.
+    hosts: Option<BTreeSet<HostName>>,
+}
+
+impl Named {
+    fn new(pattern: NamePattern, inventory: &Inventory) -> Self {
+        let names = |hosts: Vec<&Host>| hosts.into_iter().map(|host| host.name.clone()).collect();
+        let hosts = pattern.host().map(|host| inventory.select(host).map(names).unwrap_or_default());
+        Self { pattern, hosts }
+    }
+
+    fn matches(&self, instance: &Instance) -> bool {
+        self.pattern.matches_server(&instance.server)
+            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&instance.host))
+    }
+}
+
 /// The selected instances in inventory order, then by name. With `default_all`, naming nothing means everything.
 ///
 /// # Errors
@@ -92,9 +112,10 @@ pub fn select<'a>(
     }
     let limit = hosts(selection.on.as_deref(), inventory)?;
     let everything = registry.instances(inventory);
+    let patterns: Vec<Named> = patterns.into_iter().map(|pattern| Named::new(pattern, inventory)).collect();
     for (pattern, text) in patterns.iter().zip(&selection.names) {
         if !everything.iter().any(|instance| pattern.matches(instance)) {
-            return Err(unknown(text, pattern, registry, &everything));
+            return Err(unknown(text, &pattern.pattern, registry, &everything));
         }
     }
 
@@ -106,7 +127,7 @@ pub fn select<'a>(
     for host in inventory.hosts().iter().filter(|h| limit.contains(&h.name)) {
         for instance in here.get(&host.name).into_iter().flatten() {
             let Some(server) = registry.get(&instance.server) else { continue };
-            let named = patterns.iter().any(|p| p.matches(instance) && (server.enabled || !p.is_glob()));
+            let named = patterns.iter().any(|p| p.matches(instance) && (server.enabled || !p.pattern.is_glob()));
             let tagged = server.enabled && selection.tags.iter().any(|t| server.tags.contains(t));
             let all = (selection.all || names_nothing) && (server.enabled || default_all);
             if named || tagged || all {

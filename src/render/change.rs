@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Format, Ui, host_run::batches, sanitise, status::age, table::table, trouble::Subject, words};
 use crate::{
-    domain::{ServerStatus, Status},
+    domain::{ServerStatus, Status, plural},
     error::Exit,
     operations::{ChangeReport, InstanceReport, Outcome, Verb},
 };
@@ -33,6 +33,13 @@ impl Ui {
             }),
         );
         self.note(&self.recap(report));
+        if report.killed() > 0 {
+            self.note(&format!(
+                "hint: {} did not end at SIGTERM and took 10 s until SIGKILL. Run the container with `--init`, or set \
+                 STOPSIGNAL in its image, or shorten the wait with `mcp edit NAME --stop 'docker stop -t 2 NAME'`",
+                plural(report.killed(), "container")
+            ));
+        }
         let is_left = report.exit() != Exit::Ok && report.instances.iter().any(|row| !row.outcome.is_ok());
         if is_left
             && let Some(run) = &report.run

@@ -48,6 +48,8 @@ pub fn suspended<T>(ask: impl FnOnce() -> T) -> T {
 pub struct Progress {
     verb: &'static str,
     verbose: bool,
+    /// When the run began, if phases are to be logged.
+    trace: Option<Instant>,
     running: Arc<Mutex<Running>>,
     shown: Shown,
 }
@@ -95,14 +97,14 @@ impl Progress {
         } else {
             Shown::Told(Mutex::new(None))
         };
-        Self { verb, verbose: ui.verbose, running: Arc::default(), shown }
+        Self { verb, verbose: ui.verbose, trace: ui.trace.then(Instant::now), running: Arc::default(), shown }
     }
 
     /// Progress of `verb` that is never drawn, for a run whose answers come while it goes on.
     #[must_use]
     pub fn in_lines(ui: &Ui, verb: &'static str) -> Self {
         let shown = if ui.quiet || ui.verbose { Shown::Nothing } else { Shown::Told(Mutex::new(None)) };
-        Self { verb, verbose: ui.verbose, running: Arc::default(), shown }
+        Self { verb, verbose: ui.verbose, trace: ui.trace.then(Instant::now), running: Arc::default(), shown }
     }
 
     /// Takes one event in; called from many threads.
@@ -113,6 +115,9 @@ impl Progress {
             // `list list` would name one thing twice.
             let verb = if *label == self.verb { String::new() } else { format!("{} ", self.verb) };
             tell(&format!("{host}: {verb}{label} in {:.0} ms", elapsed.as_secs_f64() * 1000.0));
+        }
+        if let (Some(begin), Event::Phase { host, phase }) = (self.trace, event) {
+            tell(&format!("{host}: {phase} at {:.0} ms", begin.elapsed().as_secs_f64() * 1000.0));
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.take(event);

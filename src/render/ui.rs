@@ -37,6 +37,8 @@ pub struct Ui {
     pub quiet: bool,
     /// Say each exec with its time.
     pub verbose: bool,
+    /// Log how far each connection is, too.
+    pub trace: bool,
     /// Whether questions may be asked.
     pub interactive: bool,
     /// Show secrets instead of hiding them.
@@ -63,6 +65,7 @@ impl Ui {
             format,
             quiet,
             verbose,
+            trace: false,
             interactive: err && std::io::stdin().is_terminal(),
             show_secrets: false,
             secrets: Arc::default(),

@@ -139,7 +139,7 @@ fn a_wrong_edit_by_flags_is_refused_and_writes_nothing() {
 fn the_editor_changes_the_file_as_it_is_written() {
     let scratch = Rig::get().scratch();
     scratch.write("servers.yaml", COMMENTED);
-    editor(&scratch, "sed -i s/finance:1.4/finance:1.5/", &["edit", "finance"]).code(0).err("mcp restart");
+    editor(&scratch, "sed -i s/finance:1.4/finance:1.5/", &["edit", "finance"]).code(0).err("mcp restart finance");
     assert_eq!(scratch.read("servers.yaml"), COMMENTED.replace("finance:1.4", "finance:1.5"));
     editor(&scratch, "true", &["edit", "finance"]).code(0).err("nothing was changed");
     editor(&scratch, "false", &["edit", "finance"]).code(1).err("nothing was changed");
@@ -155,14 +155,161 @@ fn an_invalid_draft_leaves_the_file_as_it_was() {
     }
 }
 
+/// The drafts that lie in the workspace.
+fn drafts(scratch: &Scratch<'_>) -> Vec<String> {
+    let names = std::fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.contains("draft"));
+    names.sort();
+    names
+}
+
+/// The path of the draft that an answer names as kept.
+fn kept(said: &Said) -> String {
+    let path = said.err.lines().find_map(|line| line.split("the draft is kept: ").nth(1));
+    path.unwrap_or_else(|| panic!("no draft is named\n{said}")).to_owned()
+}
+
 #[test]
-fn a_change_by_somebody_else_meanwhile_is_not_overwritten() {
+fn a_draft_that_is_not_valid_is_kept_and_the_next_edit_continues_with_it() {
+    let scratch = Rig::get().scratch();
+    scratch.write("servers.yaml", COMMENTED);
+    let said = editor(&scratch, "sed -i -e s/1.4/1.5/ -e 's/command:/comand:/'", &["edit", "finance"]).code(2);
+    let draft = std::fs::read_to_string(kept(&said)).unwrap();
+    assert_eq!(draft, COMMENTED.replace("1.4", "1.5").replace("command:", "comand:"));
+    // Without a terminal it is offered by --yes alone; an edit that is begun anew leaves it.
+    editor(&scratch, "true", &["edit", "finance"]).code(0).err("--yes").err("nothing was changed");
+    assert_eq!(std::fs::read_to_string(kept(&said)).unwrap(), draft);
+    editor(&scratch, "sed -i s/comand:/command:/", &["edit", "finance", "--yes"]).code(0).err("mcp restart finance");
+    assert_eq!(scratch.read("servers.yaml"), COMMENTED.replace("1.4", "1.5"));
+    assert_eq!(drafts(&scratch), Vec::<String>::new(), "what is written leaves no draft");
+}
+
+#[test]
+fn a_draft_survives_the_end_of_the_editor_and_of_mcp() {
+    let scratch = Rig::get().scratch();
+    for (editing, code) in [
+        ("f() { sed -i s/1.4/1.5/ \"$1\"; kill -9 $$; }; f", Some(1)),
+        ("f() { sed -i s/1.4/1.5/ \"$1\"; exit 3; }; f", Some(1)),
+        ("f() { sed -i s/1.4/1.5/ \"$1\"; kill -9 $PPID; }; f", None),
+    ] {
+        scratch.write("servers.yaml", COMMENTED);
+        let mut command = scratch.mcp(&["edit", "finance"]);
+        let output = command.env("EDITOR", editing).output().unwrap();
+        assert_eq!(output.status.code(), code, "{editing}: {output:?}");
+        assert_eq!(scratch.read("servers.yaml"), COMMENTED, "{editing}");
+        assert_eq!(drafts(&scratch).len(), 2, "{editing}: the draft and its base");
+        editor(&scratch, "true", &["edit", "finance", "--yes"]).code(0);
+        assert_eq!(scratch.read("servers.yaml"), COMMENTED.replace("1.4", "1.5"), "{editing}");
+        assert_eq!(drafts(&scratch), Vec::<String>::new(), "{editing}");
+    }
+}
+
+#[test]
+fn a_change_of_other_lines_made_meanwhile_is_merged() {
     let scratch = Rig::get().scratch();
     scratch.write("servers.yaml", COMMENTED);
     let file = scratch.path().join("servers.yaml");
     let meanwhile = format!("echo '# theirs' >> {}; sed -i s/1.4/1.5/", file.display());
-    editor(&scratch, &meanwhile, &["edit", "finance"]).code(1).err("somebody else").err("edit again");
-    assert_eq!(scratch.read("servers.yaml"), format!("{COMMENTED}# theirs\n"));
+    editor(&scratch, &meanwhile, &["edit", "finance"]).code(0).err("both changes");
+    assert_eq!(scratch.read("servers.yaml"), format!("{}# theirs\n", COMMENTED.replace("1.4", "1.5")));
+    assert_eq!(drafts(&scratch), Vec::<String>::new());
+}
+
+#[test]
+fn a_change_of_the_same_line_made_meanwhile_keeps_the_draft_and_the_next_edit_has_both() {
+    let scratch = Rig::get().scratch();
+    scratch.write("servers.yaml", COMMENTED);
+    let file = scratch.path().join("servers.yaml");
+    let meanwhile = format!("sed -i s/1.4/1.6/ {}; sed -i s/1.4/1.5/", file.display());
+    let said = editor(&scratch, &meanwhile, &["edit", "finance"]).code(1);
+    assert!(std::fs::read_to_string(kept(&said)).unwrap().contains("finance:1.5"));
+    assert_eq!(scratch.read("servers.yaml"), COMMENTED.replace("1.4", "1.6"));
+    // Both between markers, which are not YAML: it cannot be written by mistake.
+    editor(&scratch, "true", &["edit", "finance", "--yes"]).code(2).err("<<<<<<<");
+    let both = "f() { grep -q finance:1.5 \"$1\" && grep -q finance:1.6 \"$1\" && \
+                sed -i -e '/^<<<<<<</d' -e '/^=======/,/^>>>>>>>/d' \"$1\"; }; f";
+    editor(&scratch, both, &["edit", "finance", "--yes"]).code(0);
+    assert_eq!(scratch.read("servers.yaml"), COMMENTED.replace("1.4", "1.5"));
+}
+
+#[test]
+fn a_full_disk_keeps_the_draft() {
+    let scratch = Rig::get().scratch();
+    let disk = scratch.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |words: &[&str]| {
+        assert!(std::process::Command::new(words[0]).args(&words[1..]).arg(&disk).status().unwrap().success());
+    };
+    mount(&["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"]);
+    let big = format!("{COMMENTED}{}", "# padding\n".repeat(800));
+    std::fs::write(disk.join("hosts.yaml"), scratch.hosts_yaml()).unwrap();
+    std::fs::write(disk.join("servers.yaml"), &big).unwrap();
+    let edit = |editing: &str, more: &[&str]| {
+        let mut command = Rig::get().mcp();
+        run({
+            command.arg("-C").arg(&disk).args(["edit", "finance"]).args(more).env("EDITOR", editing);
+            command
+        })
+    };
+    let fills =
+        format!("f() {{ sed -i s/1.4/1.5/ \"$1\"; cat /dev/zero >{}/fill 2>/dev/null; :; }}; f", disk.display());
+    let said = edit(&fills, &[]);
+    let (left, draft) = (std::fs::read_to_string(disk.join("servers.yaml")), std::fs::read_to_string(kept(&said)));
+    std::fs::remove_file(disk.join("fill")).unwrap();
+    let again = edit("true", &["--yes"]);
+    let written = std::fs::read_to_string(disk.join("servers.yaml"));
+    mount(&["umount"]);
+    assert_eq!(said.code(1).err("No space left").code, 1);
+    assert_eq!((left.unwrap(), draft.unwrap()), (big.clone(), big.replace("1.4", "1.5")));
+    again.code(0);
+    assert_eq!(written.unwrap(), big.replace("1.4", "1.5"));
+}
+
+/// `mcp` on a terminal of its own, with `typed` as what is typed at it.
+fn on_a_terminal(scratch: &Scratch<'_>, editing: &str, typed: &str, arguments: &[&str]) -> String {
+    let mcp = scratch.mcp(arguments);
+    let words: Vec<String> = std::iter::once(mcp.get_program())
+        .chain(mcp.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &words.join(" "), "/dev/null"]).current_dir(scratch.path()).env("EDITOR", editing);
+    command.env("TERM", "dumb").stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), typed.as_bytes()).unwrap();
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_no_at_the_question_keeps_the_draft_and_a_no_to_the_draft_leaves_it() {
+    let scratch = Rig::get().scratch();
+    scratch.write("servers.yaml", COMMENTED);
+    let wrong = "sed -i s/command:/comand:/";
+    let said = on_a_terminal(&scratch, wrong, "n\n", &["edit", "finance"]);
+    assert!(said.contains("edit again?") && said.contains("the draft is kept: "), "{said}");
+    assert_eq!(drafts(&scratch), [".servers.draft-1.base", ".servers.draft-1.yaml"]);
+    let said = on_a_terminal(&scratch, "true", "n\n", &["edit", "finance"]);
+    assert!(said.contains("continue with it?") && said.contains("nothing was changed"), "{said}");
+    assert_eq!(drafts(&scratch), [".servers.draft-1.yaml"], "it stays, and is not offered again");
+    let said = on_a_terminal(&scratch, "true", "", &["edit", "finance"]);
+    assert!(!said.contains("continue with it?"), "{said}");
+    assert_eq!(scratch.read("servers.yaml"), COMMENTED);
+}
+
+#[test]
+fn an_edit_by_flags_prints_what_it_changed_and_asks_for_a_restart_only_when_the_command_is_another() {
+    let scratch = Rig::get().scratch();
+    scratch.write("servers.yaml", COMMENTED);
+    let json =
+        |arguments: &[&str]| run(scratch.mcp(&[&["edit", "finance", "--json"], arguments].concat())).code(0).json();
+    let said = json(&["--priority", "5"]);
+    assert_eq!((&said["changed"], &said["restart"]), (&serde_json::json!(["priority"]), &false.into()));
+    let said = json(&["--command", "docker run -d --name finance acme/finance:2", "--priority", "5"]);
+    assert_eq!((&said["changed"], &said["restart"]), (&serde_json::json!(["command"]), &true.into()));
+    assert_eq!(json(&["--priority", "5"])["changed"], serde_json::json!([]));
+    let said = run(scratch.mcp(&["edit", "finance", "--priority", "6"])).code(0).err("priority: 5 → 6");
+    assert!(!said.err.contains("restart"), "{said}");
 }
 
 #[test]

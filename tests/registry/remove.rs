@@ -18,7 +18,7 @@ fn a_running_server_is_not_removed() {
     let scratch = Rig::get().scratch();
     let name = running(&scratch, "");
     let before = scratch.read("servers.yaml");
-    run(scratch.mcp(&["remove", &name])).code(1).err("it runs as").err("--stop").err("--keep");
+    run(scratch.mcp(&["remove", &name])).code(1).err(&format!("{name} runs on edge-1")).err("--stop").err("--keep");
     assert_eq!(scratch.read("servers.yaml"), before);
     assert_eq!(scratch.container_state(1, "it").as_deref(), Some("running"));
 }
@@ -27,7 +27,7 @@ fn a_running_server_is_not_removed() {
 fn stop_removes_the_container_as_well() {
     let scratch = Rig::get().scratch();
     let name = running(&scratch, "");
-    run(scratch.mcp(&["rm", &name, "--stop"])).code(0).err("removed the container").err("forgotten");
+    run(scratch.mcp(&["rm", &name, "--stop"])).code(0).err("removed the container").err("unregistered");
     assert_eq!(scratch.container_state(1, "it"), None);
     assert!(!scratch.read("servers.yaml").contains(&name));
     assert!(!scratch.read("state.yaml").contains(&name), "the state forgets it too");
@@ -55,7 +55,7 @@ fn a_stopped_container_goes_with_its_server() {
 fn a_server_without_container_is_just_forgotten() {
     let scratch = Rig::get().scratch();
     run(scratch.mcp(&["add", "none", "--host", "@demo", "--command", "docker run acme/a"])).code(0);
-    run(scratch.mcp(&["remove", "none", "--dry-run"])).code(0).err("would forget none");
+    run(scratch.mcp(&["remove", "none", "--dry-run"])).code(0).err("would unregister none");
     run(scratch.mcp(&["remove", "none"])).code(0);
     run(scratch.mcp(&["remove", "none"])).code(2).err("none");
 }
@@ -82,7 +82,7 @@ fn a_container_that_somebody_else_made_is_never_removed() {
     run(scratch.mcp(&["add", &name, "--host", "edge-1", "--command", &scratch.docker_run("it", "", "")])).code(0);
     for end in ["running", "exited"] {
         for flags in [&["remove", name.as_str()][..], &["remove", name.as_str(), "--stop"]] {
-            run(scratch.mcp(flags)).code(1).err("made by somebody else").err("--keep");
+            run(scratch.mcp(flags)).code(1).err("not created by mcp").err("--keep");
             assert_eq!(scratch.container_state(1, "it").as_deref(), Some(end));
         }
         rig.docker_text(1, &["stop", "-t", "1", &name]);
@@ -101,4 +101,41 @@ fn a_refused_removal_removes_nothing_on_any_host() {
     run(scratch.mcp(&["stop", &name, "--on", "edge-1"])).code(0);
     run(scratch.mcp(&["remove", &name])).code(1).err("edge-2");
     assert_eq!(scratch.container_state(1, "it").as_deref(), Some("exited"), "the stopped one stays as well");
+}
+
+#[test]
+fn many_servers_and_globs_go_at_once_and_one_that_runs_stays() {
+    let scratch = Rig::get().scratch();
+    let name = running(&scratch, "");
+    for other in ["aa", "test-1", "test-2", "kept"] {
+        let command = format!("docker run acme/{other}");
+        run(scratch.mcp(&["add", other, "--host", "edge-1", "--command", &command])).code(0);
+    }
+    run(scratch.mcp(&["remove", "aa", "test-*", &name])).code(1).err(&format!("{name} runs on edge-1"));
+    let file = scratch.read("servers.yaml");
+    assert!(!file.contains("acme/aa") && !file.contains("acme/test"), "{file}");
+    assert!(file.contains("acme/kept") && file.contains(&name), "{file}");
+    assert_eq!(scratch.container_state(1, "it").as_deref(), Some("running"));
+    run(scratch.mcp(&["remove", "kept", "nothing-*"])).code(2).err("nothing-*");
+    run(scratch.mcp(&["remove", "kept@edge-1"])).code(2).err("whole servers");
+    assert_eq!(scratch.read("servers.yaml"), file);
+}
+
+#[test]
+fn a_dead_host_holds_up_no_other_and_the_server_stays_registered_there_alone() {
+    let scratch = Rig::get().scratch();
+    let inventory = scratch.hosts_yaml().replace("hosts:\n", "hosts:\n  gone: {address: 127.0.0.1, port: 1}\n");
+    let name = scratch.name("it");
+    let command = scratch.docker_run("it", "", "");
+    run(scratch.mcp(&["add", &name, "--host", "@demo", "--command", &command, "--start"])).code(0);
+    scratch.write("hosts.yaml", &inventory);
+    run(scratch.mcp(&["edit", &name, "--host", "gone,@demo"])).code(0);
+    run(scratch.mcp(&["remove", &name, "--stop"])).code(4).err(&format!("{name}@gone")).err("stays registered on gone");
+    assert_eq!(scratch.container_state(1, "it"), None);
+    assert_eq!(scratch.container_state(2, "it"), None);
+    let page = run(scratch.mcp(&["list", "--cached", "-o", "name"])).out;
+    assert_eq!(page.trim(), format!("{name}@gone"));
+    run(scratch.mcp(&["resume"])).code(4).err("stays registered");
+    run(scratch.mcp(&["remove", &name, "--keep"])).code(0);
+    assert!(!scratch.read("servers.yaml").contains(&name));
 }

@@ -164,6 +164,10 @@ fn init_writes_a_workspace_that_check_accepts_and_overwrites_nothing() {
     mcp(&["check", "-C", "fleet"]).code(0);
     let hosts = std::fs::read_to_string(place.join("hosts.yaml")).unwrap();
     assert!(hosts.contains('#'), "commented: {hosts}");
+    // This machine is there, and no pattern but its name has it.
+    mcp(&["exec", "-C", "fleet", "--dry-run", "all", "--", "true"]).code(2);
+    mcp(&["exec", "-C", "fleet", "--dry-run", "localhost", "--", "true"]).code(0).out("localhost");
+    mcp(&["add", "-C", "fleet", "it", "--command", "docker run acme/it"]).code(0);
     std::fs::write(place.join("hosts.yaml"), "# mine\nversion: 1\nhosts:\n  mine: {}\n").unwrap();
     mcp(&["init", "fleet"]).err("there already");
     assert!(std::fs::read_to_string(place.join("hosts.yaml")).unwrap().starts_with("# mine"));
@@ -181,6 +185,50 @@ fn hosts_come_and_go_and_the_comments_stay() {
     run(scratch.mcp(&["hosts", "remove", "edge-4"])).code(0);
     assert_eq!(scratch.read("hosts.yaml"), text);
     run(scratch.mcp(&["hosts", "remove", "edge-9"])).code(2).err("edge-9");
+}
+
+#[test]
+fn many_hosts_and_globs_leave_the_inventory_at_once_or_not_at_all() {
+    let scratch = Rig::get().scratch();
+    let text = "version: 1\nhosts:\n  a: {}\n  old-1: {}\n  old-2: {}\n  web-[1:3]: {}\n";
+    scratch.write("hosts.yaml", text);
+    run(scratch.mcp(&["hosts", "remove", "old-*", "nowhere"])).code(2).err("nowhere");
+    run(scratch.mcp(&["hosts", "remove", "a", "nothing-*"])).code(2).err("nothing-*");
+    assert_eq!(scratch.read("hosts.yaml"), text);
+    run(scratch.mcp(&["hosts", "remove", "old-*", "web-[1:3]"])).code(0);
+    assert_eq!(run(scratch.mcp(&["hosts", "list", "-o", "name"])).out, "a\n");
+}
+
+#[test]
+fn a_host_where_a_server_runs_is_refused_with_the_servers_name() {
+    let scratch = Rig::get().scratch();
+    let name = scratch.name("it");
+    let command = scratch.docker_run("it", "", "");
+    run(scratch.mcp(&["add", &name, "--host", "@demo", "--command", &command, "--start"])).code(0);
+    let before = scratch.read("hosts.yaml");
+    run(scratch.mcp(&["hosts", "remove", "edge-1"])).code(1).err(&format!("{name} runs on edge-1")).err("--yes");
+    assert_eq!(scratch.read("hosts.yaml"), before);
+    run(scratch.mcp(&["hosts", "remove", "edge-1", "--yes"])).code(0);
+    assert!(!scratch.read("hosts.yaml").contains("edge-1"));
+}
+
+#[test]
+fn a_server_is_selected_on_a_range_of_hosts_and_on_a_group() {
+    let scratch = Rig::get().scratch();
+    run(scratch.mcp(&["add", "fetch", "--host", "@demo", "--command", "docker run acme/fetch"])).code(0);
+    let selected = |name: &str| {
+        let said = run(scratch.mcp(&["list", "--cached", "-o", "name", name])).code(0);
+        said.out.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = selected("fetch");
+    assert!(all.len() > 2, "{all:?}");
+    for name in ["fetch@demo", "fetch@@demo", "fetch@all", "f[d-f]tch@edge-*", "*@demo"] {
+        assert_eq!(selected(name), all, "{name}");
+    }
+    assert_eq!(selected("fetch@edge-[1-2]"), ["fetch@edge-1", "fetch@edge-2"]);
+    assert_eq!(selected("fetch@@demo,!edge-1"), all[1..]);
+    run(scratch.mcp(&["list", "--cached", "fetch@edge-[1-99]"])).code(2);
+    run(scratch.mcp(&["list", "--cached", "fetch@prod"])).code(2).err("not placed");
 }
 
 #[test]

@@ -110,6 +110,7 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
                 timeout: vars.timeout,
                 persist: vars.persist,
                 audit: vars.audit.unwrap_or_default(),
+                in_all: vars.in_all.unwrap_or(true),
             });
         }
     }

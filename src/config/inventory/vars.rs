@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Keys of [`Vars`]. `address` belongs to one host and is not among them.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "user",
     "port",
     "identity_file",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 13] = [
     "timeout",
     "persist",
     "audit",
+    "in_all",
     "host_key",
     "known_hosts",
 ];
@@ -43,6 +44,7 @@ pub(super) struct Vars {
     pub(super) timeout: Option<Duration>,
     pub(super) persist: Option<Duration>,
     pub(super) audit: Option<Audit>,
+    pub(super) in_all: Option<bool>,
     pub(super) host_key: Option<HostKeyPolicy>,
     pub(super) known_hosts: Option<Vec<PathBuf>>,
 }
@@ -73,6 +75,7 @@ impl Vars {
                 .get("audit")
                 .and_then(|at| walk.word(&at, &["syslog", "none"]))
                 .map(|word| if word == "none" { Audit::None } else { Audit::Syslog }),
+            in_all: fields.get("in_all").and_then(|at| walk.boolean(&at)),
             host_key: fields
                 .get("host_key")
                 .and_then(|at| walk.word(&at, &["strict", "accept-new"]))
@@ -97,6 +100,7 @@ impl Vars {
         put(&mut self.timeout, &nearer.timeout);
         put(&mut self.persist, &nearer.persist);
         put(&mut self.audit, &nearer.audit);
+        put(&mut self.in_all, &nearer.in_all);
         put(&mut self.host_key, &nearer.host_key);
         put(&mut self.known_hosts, &nearer.known_hosts);
         self.env.extend(nearer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
