@@ -55,7 +55,7 @@ fn a_stopped_container_goes_with_its_server() {
 fn a_server_without_container_is_just_forgotten() {
     let scratch = Rig::get().scratch();
     run(scratch.mcp(&["add", "none", "--host", "@demo", "--command", "docker run acme/a"])).code(0);
-    run(scratch.mcp(&["remove", "none", "--dry-run"])).code(0).err("would unregister none");
+    run(scratch.mcp(&["remove", "none", "--offline"])).code(0).err("would unregister none");
     run(scratch.mcp(&["remove", "none"])).code(0);
     run(scratch.mcp(&["remove", "none"])).code(2).err("none");
 }
