@@ -47,11 +47,9 @@ fn a_rolling_restart_ends_at_its_limit_and_resume_finishes_it_after_the_repair()
     assert!(error(report.of(&alpha, "edge-3"), "cause").starts_with("docker's health check fails; it ended with code"));
     let beta = report.of(&bench.name("beta"), "edge-5");
     assert_eq!(beta["error"]["kind"], "halted");
-    assert_eq!(
-        (&beta["status"]["status"], &beta["status"]["state"]),
-        (&"running".into(), &"running".into()),
-        "last known"
-    );
+    // As it was seen right after its start, when its health check had or had not passed yet.
+    assert_eq!(beta["status"]["status"], "running", "last known: {beta}");
+    assert!(beta["status"]["state"] == "running" || beta["status"]["state"] == "starting", "last known: {beta}");
     assert!(beta["status"]["message"].as_str().unwrap().contains("last known"), "{beta}");
     assert_eq!(report.0["halted"], "1 of 12 hosts failed, and the limit is --max-fail 1");
     assert_eq!((&report.0["batches"], &report.0["batches_begun"]), (&5.into(), &2.into()));
@@ -190,13 +188,13 @@ fn health_is_waited_for_when_it_is_asked_for() {
     let late = bench.with_health("late", "--health-interval 1h", "");
     bench.entry("late", "edge-2", &late, &[]);
     bench.report("start --all --settle 0", 0);
-    let report = bench.report("restart --all --settle 0 --wait-healthy --health-timeout 4s", 1);
+    let report = bench.report("restart --all --settle 0 --wait-healthy --health-timeout 8s", 1);
     let row = |short: &str, host: &str| report.of(&bench.name(short), host).clone();
     assert_eq!(gist(&row("good", "edge-1")), "changed restarted running");
     assert_eq!(row("good", "edge-1")["status"]["health"], "healthy");
     assert_eq!(gist(&row("bad", "edge-1")), "failed - running");
     assert!(error(&row("bad", "edge-1"), "cause").contains("and said: mcp-server: no answer"), "{report:?}");
-    assert_eq!(error(&row("late", "edge-2"), "cause"), "docker's health check has not passed within 4 s");
+    assert_eq!(error(&row("late", "edge-2"), "cause"), "docker's health check has not passed within 8 s");
     // What runs already is looked at too, and is not taken for well because it was not touched.
     let report = bench.report("start :bad --serial 1", 1);
     assert_eq!(gist(report.row()), "failed - running");
