@@ -187,17 +187,12 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let typed: Vec<String> =
                 std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-            let error = hints::direct(error, &typed, &Cli::command().color(color));
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+            return printed(&hints::direct(error, &typed, &Cli::command().color(color)));
         }
     };
     let Cli { mut global, command } = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(Exit::Usage.code());
-        }
+        Err(error) => return printed(&error),
     };
     global.dry_run |= global.offline;
     let format = if global.json { Format::Json } else { global.output };
@@ -220,8 +215,7 @@ pub fn main() -> ExitCode {
         ui.error(&error);
         error.exit
     });
-    let exit = match ui.write_error().map(|why| CommandError::failed(format!("the answer could not be written: {why}")))
-    {
+    let exit = match ui.write_error().map(unwritten) {
         Some(error) => {
             ui.error(&error);
             exit.or(error.exit)
@@ -233,6 +227,23 @@ pub fn main() -> ExitCode {
         Some(background) => background.finish(exit.code(), &interrupts),
         None => ExitCode::from(exit.code()),
     }
+}
+
+/// Prints what clap answers by itself: help and the version on stdout, a refusal on stderr.
+fn printed(answer: &clap::Error) -> ExitCode {
+    let code = u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage.code());
+    match answer.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout())) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && !answer.use_stderr() => {
+            let error = unwritten(&error.to_string());
+            Ui::new(Format::default(), false, false, true).error(&error);
+            ExitCode::from(error.exit.code())
+        }
+        _ => ExitCode::from(code),
+    }
+}
+
+fn unwritten(why: &str) -> CommandError {
+    CommandError::failed(format!("the answer could not be written: {why}"))
 }
 
 #[cfg(test)]

@@ -89,5 +89,5 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LogArgs) -> Result<Exit, Command
             }
         })
     })?;
-    Ok(if cancel.is_draining() && !ui.reader_left() { exit.or(Exit::Interrupted) } else { exit })
+    Ok(if cancel.is_draining() && !ui.is_closed() { exit.or(Exit::Interrupted) } else { exit })
 }

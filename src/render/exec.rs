@@ -175,7 +175,7 @@ impl Ui {
                 report.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, sanitise::Json))?;
                 out.write_all(b"\n")
             }),
-            Format::Yaml => self.answer("---\n") && self.structured(report) && !self.reader_left(),
+            Format::Yaml => self.answer("---\n") && self.structured(report) && !self.is_closed(),
             Format::Name if report.outcome == ExecOutcome::Ok => self.answer(&format!("{}\n", report.host)),
             _ => true,
         }

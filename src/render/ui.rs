@@ -50,7 +50,7 @@ pub struct Ui {
     color: bool,
     color_err: bool,
     width: Option<usize>,
-    broken_pipe: bool,
+    reader_left: bool,
     write_error: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Ui {
             color: color.colors(out, |name| std::env::var_os(name)),
             color_err: color.colors(err, |name| std::env::var_os(name)),
             width,
-            broken_pipe: false,
+            reader_left: false,
             write_error: None,
         }
     }
@@ -132,12 +132,13 @@ impl Ui {
     fn note_writing(&mut self, written: std::io::Result<()>) -> bool {
         if let Err(error) = written {
             // `mcp list | head -1`: the reader has what it wanted; that is no error. A full disk is.
-            if error.kind() != std::io::ErrorKind::BrokenPipe && self.write_error.is_none() {
+            if error.kind() == std::io::ErrorKind::BrokenPipe {
+                self.reader_left = true;
+            } else if self.write_error.is_none() {
                 self.write_error = Some(error.to_string());
             }
-            self.broken_pipe = true;
         }
-        !self.broken_pipe
+        !self.is_closed()
     }
 
     /// Why the answer could not be written, if it could not; a reader that left is no reason.
@@ -146,10 +147,16 @@ impl Ui {
         self.write_error.as_deref()
     }
 
-    /// Whether whoever read stdout has gone.
+    /// Whether stdout is a pipe that nobody reads any more.
     #[must_use]
     pub fn reader_left(&self) -> bool {
-        self.broken_pipe
+        self.reader_left
+    }
+
+    /// Whether stdout takes no more, for either reason: what goes on only to be shown can end.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.reader_left || self.write_error.is_some()
     }
 
     /// Writes one line to stderr.

@@ -150,3 +150,33 @@ fn a_password_is_asked_for_once_and_lets_in() {
     let said = on_a_terminal(&scratch, &["hosts", "check", "--ask-pass"], &[], &typed).code(0).nowhere(&rig.password);
     assert_eq!(said.out.to_lowercase().matches("password").count(), 1, "asked once for three hosts\n{said}");
 }
+
+#[test]
+fn a_full_disk_under_stdout_is_a_failure_with_the_words_of_the_system_for_every_command() {
+    let scratch = Rig::get().scratch();
+    let server = started(&scratch, "it", "edge-1", "", "--log-lines 3");
+    let commands: [&[&str]; 14] = [
+        &["list"],
+        &["list", "--json"],
+        &["get", &server],
+        &["log", &server],
+        &["log", &server, "--follow"],
+        &["history"],
+        &["history", "--json"],
+        &["hosts", "list"],
+        &["exec", "edge-1", "--", "echo x"],
+        &["exec", "@demo", "--", "echo x; sleep 1000"],
+        &["exec", "@demo", "--gather", "--", "echo x"],
+        &["completions", "bash"],
+        &["man"],
+        &["list", "--help"],
+    ];
+    for arguments in commands {
+        let mut mcp = scratch.mcp(arguments);
+        mcp.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped());
+        let output = mcp.spawn().unwrap().wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {err}");
+        assert!(err.contains("No space left on device"), "{arguments:?}: {err}");
+    }
+}

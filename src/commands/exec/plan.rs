@@ -148,16 +148,18 @@ pub(super) fn carry_out(
         ui.gathered(gathered);
     }
     let exit = match (summary.exit(), code) {
+        // The error itself is printed at the end, as for every command.
+        _ if ui.write_error().is_some() => Exit::Failed,
         // The reader has what it wanted, but commands change things and were ended for it: that is no success.
         _ if ui.reader_left() && well < hosts.len() => Exit::Unread,
         (Exit::Failed, Some(code)) if plan.propagate => Exit::Command(code),
         (exit, _) => exit,
     };
-    let interrupted = cancel.is_draining() && !ui.reader_left();
+    let interrupted = cancel.is_draining() && !ui.is_closed();
     // As with a change: who asked for an end hears of it, also when all that was begun went well.
     let exit = if interrupted { exit.or(Exit::Interrupted) } else { exit };
     let report = run.end(exit, went, interrupted);
-    if !ui.reader_left() {
+    if !ui.is_closed() {
         ui.exec_recap(&summary, begin.elapsed(), &report);
     }
     Ok(exit)
