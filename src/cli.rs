@@ -14,7 +14,7 @@ use clap::{
 use crate::{
     commands::{App, Background, Command, Interrupts, complete},
     error::{CommandError, Exit},
-    render::{ColorChoice, Format, Ui},
+    render::{ColorChoice, Format, Ui, flush},
 };
 
 /// Start, stop, restart, watch and read MCP servers in Docker on many hosts over SSH.
@@ -232,10 +232,10 @@ pub fn main() -> ExitCode {
 /// Prints what clap answers by itself: help and the version on stdout, a refusal on stderr.
 fn printed(answer: &clap::Error) -> ExitCode {
     let code = u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage.code());
-    match answer.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout())) {
+    match answer.print().and_then(|()| flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && !answer.use_stderr() => {
             let error = unwritten(&error.to_string());
-            Ui::new(Format::default(), false, false, true).error(&error);
+            Ui::new(Format::default(), false, false, ColorChoice::Never).error(&error);
             ExitCode::from(error.exit.code())
         }
         _ => ExitCode::from(code),

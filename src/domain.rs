@@ -8,6 +8,7 @@ pub mod fold;
 pub(crate) mod fuzzing;
 mod glob;
 mod host;
+pub mod moment;
 mod name;
 mod rollout;
 pub mod secrets;
@@ -19,6 +20,7 @@ pub use glob::glob;
 pub use host::{
     AddressFamily, AgentChoice, Algorithms, Audit, Connection, Docker, Host, HostKeyPolicy, JumpHost, SshEndpoint,
 };
+pub use moment::Moment;
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
 pub use rollout::{Amount, Rollout, Serial, Settings};
 pub use server::Server;

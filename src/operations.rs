@@ -33,6 +33,7 @@ mod report;
 pub mod resume;
 pub mod rollout;
 pub mod run;
+pub mod save;
 pub mod select;
 pub mod sessions;
 pub mod stream;

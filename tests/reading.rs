@@ -23,6 +23,8 @@ mod list;
 mod log;
 #[path = "reading/log_end.rs"]
 mod log_end;
+#[path = "reading/log_save.rs"]
+mod log_save;
 #[path = "reading/watch.rs"]
 mod watch;
 

@@ -173,6 +173,33 @@ pub fn stats<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand
     DockerCommand::new(["stats", "--no-stream", "--no-trunc", "--format", "{{json .}}"]).with(names)
 }
 
+/// The id of a container and when it was last started, as a JSON string, with a blank between them; see [`parse_start`]. Podman 4 knows
+/// `.Id` in this very form only, and writes times in another one by itself.
+#[must_use]
+pub fn last_start(name: &str) -> DockerCommand {
+    DockerCommand::new(["container", "inspect", "--format", "{{.Id}} {{json .State.StartedAt}}", name])
+}
+
+/// Reads a line of [`last_start`]: the id, and when it was started; `None` for a container that never was.
+#[must_use]
+pub fn parse_start(line: &str) -> Option<(String, String)> {
+    let (id, at) = line.trim().split_once(' ')?;
+    let at = serde_json::from_str::<String>(at).ok()?;
+    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
+    // Go's zero time stands for never.
+    (is_id && !at.starts_with("0001-")).then(|| (id.to_owned(), at))
+}
+
+/// Words for each start of a container between two Unix times in seconds, which may be shell variables; what follows `docker`. It
+/// ends at the second one.
+#[must_use]
+pub fn starts_between(name: &str, since: &str, until: &str, program: &str) -> String {
+    let name = format!("container={name}");
+    let filters = ["--filter", "type=container", "--filter", "event=start", "--filter", &name];
+    let command = DockerCommand::new(["events"]).with(filters).to_shell_with(program);
+    format!("{command} --since \"{since}\" --until \"{until}\"")
+}
+
 /// The versions of client and engine; read by [`super::failure::parse_version`].
 #[must_use]
 pub fn version() -> DockerCommand {
@@ -226,6 +253,19 @@ mod tests {
         ] {
             assert_eq!(command.to_shell(), line);
         }
+    }
+
+    #[test]
+    fn a_start_is_told_from_a_container_that_was_only_made() {
+        let line = "a1b2 \"2026-11-28T10:54:09.832174283Z\"\n";
+        assert_eq!(parse_start(line), Some(("a1b2".into(), "2026-11-28T10:54:09.832174283Z".into())));
+        for line in ["a1b2 \"0001-01-01T00:00:00Z\"", "", "a b", "a1b2", "Error: \"2026-11-28T10:54:09Z\""] {
+            assert_eq!(parse_start(line), None, "{line}");
+        }
+        assert_eq!(
+            starts_between("it's", "$t", "$((t+30))", "docker"),
+            "docker events --filter 'type=container' --filter 'event=start' --filter \"container=it's\" --since \"$t\" --until \"$((t+30))\""
+        );
     }
 
     #[test]

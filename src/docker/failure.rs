@@ -26,6 +26,8 @@ pub enum EngineFailureKind {
     InvalidReference,
     /// There is no such container.
     NoContainer,
+    /// The container's log is kept where docker cannot read it.
+    NoLog,
     /// Anything else docker says.
     Other,
 }
@@ -70,6 +72,9 @@ impl EngineFailureKind {
             }
             Self::InvalidReference => "correct the image's name in servers.yaml: lower case, `registry/name:tag`",
             Self::NoContainer => "start it: `mcp start` makes the container from the registered string",
+            Self::NoLog => {
+                "its --log-driver keeps no log that docker can read: look where that driver writes, or register it with another (`json-file`, `local`, `journald`)"
+            }
             Self::Other => "run the same string on the host by hand; `mcp … --dry-run` shows it",
         }
     }
@@ -84,7 +89,7 @@ impl EngineFailure {
 }
 
 /// Which words tell which kind, in order: what concerns the host first. All in lower case.
-const WORDS: [(EngineFailureKind, &[&str]); 9] = [
+const WORDS: [(EngineFailureKind, &[&str]); 10] = [
     (EngineFailureKind::SudoEnvironment, &["you are not allowed to set the following environment variables"]),
     (
         EngineFailureKind::Permission,
@@ -116,6 +121,7 @@ const WORDS: [(EngineFailureKind, &[&str]); 9] = [
     ),
     (EngineFailureKind::InvalidReference, &["invalid reference format", "must be lowercase"]),
     (EngineFailureKind::NoContainer, &MISSING),
+    (EngineFailureKind::NoLog, &["configured logging driver does not support reading", "'none' log driver"]),
     (
         EngineFailureKind::NoImage,
         &[

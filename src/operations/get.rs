@@ -10,6 +10,7 @@ use super::{
     observe::{self, LOOK_ALLOWED, port, unanswered},
     registered::{Registered, on_host, say},
     select::Target,
+    stream,
     usage::{UsagePlan, fill},
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     docker::{
         command,
         drift::{Drift, drift},
+        failure::classify,
     },
     domain::{HostName, Instance, Rollout, ServerName, ServerStatus},
     error::CommandError,
@@ -62,6 +64,8 @@ pub struct GetReport {
     pub drift: Vec<DriftRow>,
     /// The last log lines.
     pub log: Vec<String>,
+    /// Why docker could not read the log; null when it could, or was not asked.
+    pub log_error: Option<String>,
     /// Why there is no answer.
     pub error: Option<Trouble>,
 }
@@ -122,9 +126,8 @@ pub fn get(
         let mut script = Script::new();
         let look = observe::ask(&mut script, session, registered);
         let usage = UsagePlan::new(&mut script, host, registered);
-        let last = |r: &Registered<'_>| command::logs(&r.container).tail(lines.into());
         let logs: Vec<SectionId> =
-            registered.iter().map(|r| script.run(&format!("{} 2>&1", r.logs_command_with(&last(r))))).collect();
+            registered.iter().map(|r| script.run(&format!("{} 2>&1", stream::tail_of(r, lines.into())))).collect();
         // The images that run, not those registered: after an edit they differ, and only the one that runs says which
         // variables are its own. Its id is not known before this exec, so the host's shell hands it on.
         let containers = registered.iter().map(|r| r.container.as_str());
@@ -149,10 +152,12 @@ pub fn get(
                             .into_iter()
                             .map(DriftRow::from)
                             .collect();
-                        page.log = sections
-                            .get(*log)
-                            .map(|s| seen.without_warnings(&s.stdout_text()).map(str::to_owned).collect())
-                            .unwrap_or_default();
+                        if let Some(section) = sections.get(*log) {
+                            let (lines, said) = stream::read_tail(r, &section.stdout);
+                            page.log = lines;
+                            page.log_error =
+                                section.exit.and_then(|exit| classify(exit, &said)).map(|failure| failure.detail);
+                        }
                     }
                     (page, record)
                 })
@@ -207,6 +212,7 @@ fn page(r: &Registered<'_>, status: ServerStatus) -> GetReport {
         status,
         drift: vec![],
         log: vec![],
+        log_error: None,
         error: None,
     }
 }

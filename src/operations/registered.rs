@@ -150,6 +150,15 @@ fn client(words: &str, host: &Host) -> String {
     handing_on(words, &names)
 }
 
+/// What stands for `docker` on `host`.
+#[must_use]
+pub fn program(host: &Host) -> String {
+    match &host.docker {
+        Docker::Words(words) => client(words, host),
+        Docker::Absent => "docker".to_owned(),
+    }
+}
+
 /// `text` with the host's words for docker.
 #[must_use]
 pub fn on_host(text: &str, host: &Host) -> String {

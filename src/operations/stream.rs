@@ -1,47 +1,81 @@
 //! Reading logs of several instances at once, line by line, in arrival order.
 //!
-//! Boundary: lines leave through a callback; how they look is `render`'s.
+//! Boundary: lines leave through a callback; how they look is `render`'s. Next: `stream::follow` for one log, `save` for the files of
+//! `mcp log --save`.
 
-use std::{sync::mpsc, time::Duration};
+mod cursor;
+mod follow;
+mod lines;
+mod script;
 
-use regex::Regex;
+use std::sync::mpsc;
 
+use regex::bytes::Regex;
+
+pub use self::{
+    cursor::Cursor,
+    lines::{CUT, LONGEST_LINE, LogLine},
+};
+use self::{follow::Follower, lines::Lines, script::Ask};
 use super::{Context, Trouble, act::understand, registered::Registered, select::Target};
 use crate::{
-    docker::{command, failure::is_complaint, shell::quote},
-    domain::{Host, secrets},
+    docker::registered,
+    domain::{Host, Moment},
     error::CommandError,
-    fleet::{HostError, Session},
-    transport::{End, ShellScript, Stream, TransportErrorKind, script::C_LOCALE},
+    fleet::Fleet,
+    transport::Stream,
 };
+
+pub(super) use self::{cursor::MOST_REMEMBERED, lines::stamp_of};
 
 /// What of the logs is read.
 #[derive(Debug, Clone, Default)]
 pub struct LogOptions {
     /// Go on as lines come.
     pub follow: bool,
+    /// Go on over restarts of the container, its replacement and losses of the connection, and wait for a container that is not there.
+    pub reattach: bool,
     /// The last so many lines; all when absent.
     pub tail: Option<u64>,
-    /// From then on, as docker takes it.
-    pub since: Option<String>,
-    /// Up to then, as docker takes it.
-    pub until: Option<String>,
+    /// From then on.
+    pub since: Option<Moment>,
+    /// Up to then.
+    pub until: Option<Moment>,
     /// With docker's time in front.
     pub timestamps: bool,
     /// Only lines that match.
     pub grep: Option<Regex>,
+    /// Say of each line which stream it came from; what was written to both at once may then change places.
+    pub is_split: bool,
 }
 
-/// Longest line handed over in one piece, in bytes; a longer one is cut in pieces.
-const LONGEST_LINE: usize = 64 * 1024;
+impl LogOptions {
+    fn reattaches(&self) -> bool {
+        // Where an end was asked for, it is one.
+        self.follow && self.reattach && self.until.is_none()
+    }
 
-/// A line of a log as it came, or a piece of one that is too long.
+    /// Whether the text of `line` matches, or what is shown of it.
+    fn wants(&self, line: &LogLine) -> bool {
+        let text = line.text().strip_suffix(b"\r").unwrap_or(line.text());
+        self.grep.as_ref().is_none_or(|grep| grep.is_match(text) || (self.timestamps && grep.is_match(line.stamped())))
+    }
+}
+
+/// Most logs that are followed at once, whatever `--forks` says: each has a thread and a session.
+const MOST_FOLLOWED: usize = 4096;
+
+/// Why a log that is followed says nothing for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// Without the line feed at its end.
-    pub bytes: Vec<u8>,
-    /// Whether a line feed stood there.
-    pub ended: bool,
+pub enum Pause {
+    /// There is no container.
+    Absent,
+    /// Its container does not run.
+    Stopped,
+    /// The connection to the host was lost.
+    Lost(String),
+    /// Docker could not go on.
+    Failed(String),
 }
 
 /// What comes from one of the targets.
@@ -49,12 +83,18 @@ pub struct LogLine {
 pub enum LogEvent {
     /// A line of its log.
     Line(LogLine),
+    /// What docker, or a program in front of it, wrote beside the log, and did not fail.
+    Remark(String),
+    /// No lines come for now.
+    Paused(Pause),
+    /// Lines come again.
+    Resumed,
     /// There will be no more lines; with the reason when there should have been.
     Ended(Option<Trouble>),
 }
 
 /// Reads the logs of `targets`; `take` gets the index of a target and what came from it, as it comes, and says `false` to
-/// end.
+/// end. `cursors` say how far they were read before: none, or one for each target.
 ///
 /// # Errors
 /// Only when nothing could be begun. Each target's own trouble is an event.
@@ -62,6 +102,7 @@ pub fn logs(
     context: &Context<'_>,
     targets: &[Target<'_>],
     options: &LogOptions,
+    cursors: &[Cursor],
     mut take: impl FnMut(usize, LogEvent) -> bool,
 ) -> Result<(), CommandError> {
     let registered = understand(targets)?;
@@ -69,15 +110,22 @@ pub fn logs(
     let work: Vec<(&Host, Work<'_>)> = registered
         .iter()
         .enumerate()
-        .map(|(index, r)| (r.target.host, Work { index, registered: r, sender: sender.clone() }))
+        .map(|(index, r)| {
+            let cursor = cursors.get(index).cloned().unwrap_or_default();
+            (r.target.host, Work { index, registered: r, cursor, sender: sender.clone() })
+        })
         .collect();
     drop(sender);
+    let followed = if options.follow { work.len().min(MOST_FOLLOWED) } else { 0 };
+    // What is followed never makes room for what waits for its turn.
+    let fleet = Fleet { forks: context.fleet.forks.max(followed), ..context.fleet };
     let outcomes = std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
-            let outcomes = context.fleet.run(&work, |session, work| {
-                let ended = work.read(session, options);
+            let outcomes = fleet.run(&work, |session, work| {
+                let send = |event| work.sender.send((work.index, event)).is_ok();
+                let ended = Follower::new(work.registered, options, work.cursor.clone(), &send).run(session);
                 // Nobody receives any more when the reader has left.
-                let _ = work.sender.send((work.index, LogEvent::Ended(ended)));
+                send(LogEvent::Ended(ended));
                 Ok(())
             });
             // The senders live in `work`; the receiver below ends when they are gone.
@@ -103,173 +151,80 @@ pub fn logs(
 struct Work<'a> {
     index: usize,
     registered: &'a Registered<'a>,
+    cursor: Cursor,
     sender: mpsc::SyncSender<(usize, LogEvent)>,
 }
 
-impl Work<'_> {
-    /// Reads one log to its end and says why it ended, when that is trouble.
-    fn read(&self, session: &mut Session<'_>, options: &LogOptions) -> Option<Trouble> {
-        let host = session.host();
-        let text = script(self.registered, options);
-        let script = ShellScript { sensitive: !host.env.is_empty() || secrets::holds(&text), text };
-        let mut out = Lines::new(self.index, &self.sender, options.grep.as_ref());
-        let mut err = Lines::new(self.index, &self.sender, options.grep.as_ref());
-        let mut said = String::new();
-        let mut is_docker_s = false;
-        let end = session.stream(&script, ALLOWED, &mut |stream, bytes| {
-            if stream == Stream::Stdout {
-                return out.take(bytes);
-            }
-            // A container's standard error comes on the same stream as docker's own complaints, which come first and alone.
-            if said.is_empty() && !out.has_sent() {
-                is_docker_s = is_complaint(&String::from_utf8_lossy(bytes));
-            }
-            if said.len() < LONGEST_COMPLAINT {
-                said.push_str(&String::from_utf8_lossy(bytes));
-            }
-            is_docker_s || err.take(bytes)
-        });
-        out.finish();
-        err.finish();
-        match end {
-            Ok(End::Exit(0) | End::Stopped) => None,
-            Ok(End::Exit(code)) => Trouble::docker(Some(code), &said),
-            Ok(End::NotBegun(code)) => Some(Trouble::not_begun(host, code)),
-            Ok(End::Signal(_) | End::Unsaid) => Trouble::docker(None, &said),
-            Err(HostError::Transport(e)) if matches!(*e.kind, TransportErrorKind::Cancelled) => None,
-            Err(error) => Some(Trouble::host(&error, host)),
-        }
-    }
-}
-
-/// Most bytes of standard error kept to find the reason of a failure in.
-const LONGEST_COMPLAINT: usize = 2000;
-
-/// Time until the stream must run.
-const ALLOWED: Duration = Duration::from_secs(30);
-
-fn script(r: &Registered<'_>, options: &LogOptions) -> String {
-    let mut text = String::new();
-    for (key, value) in &r.target.host.env {
-        text.push_str(&format!("export {key}={}\n", quote(value)));
-    }
-    text.push_str(C_LOCALE);
-    text.push_str(&command_of(r, options));
-    text.push('\n');
-    text
+/// Of which targets docker's times are shown: of all, or of those whose registered string asks for them.
+#[must_use]
+pub fn shown_times(targets: &[Target<'_>], all: bool) -> Vec<bool> {
+    let asks =
+        |text: &String| registered::check(registered::Kind::Logs, text).is_ok_and(|logs| logs.gives("timestamps"));
+    targets.iter().map(|target| all || target.server.logs.as_ref().is_some_and(asks)).collect()
 }
 
 /// The string that reads the log of `r`.
 #[must_use]
 pub fn command_of(r: &Registered<'_>, options: &LogOptions) -> String {
-    let mut flags = command::logs(&r.container).follow(options.follow).timestamps(options.timestamps);
-    if let Some(tail) = options.tail {
-        flags = flags.tail(tail);
-    }
-    if let Some(since) = &options.since {
-        flags = flags.since(since);
-    }
-    if let Some(until) = &options.until {
-        flags = flags.until(until);
-    }
-    r.logs_command_with(&flags)
+    script::command_of(r, &Ask::of(options))
 }
 
-/// Cuts a stream of bytes into lines.
-struct Lines<'a> {
-    index: usize,
-    sender: &'a mpsc::SyncSender<(usize, LogEvent)>,
-    grep: Option<&'a Regex>,
-    rest: Vec<u8>,
-    has_sent: bool,
+/// The string that reads the last `lines` of the log of `r`; see [`read_tail`].
+#[must_use]
+pub fn tail_of(r: &Registered<'_>, lines: u64) -> String {
+    script::command_of(r, &Ask { tail: Some(lines), ..Ask::default() })
 }
 
-impl<'a> Lines<'a> {
-    fn new(index: usize, sender: &'a mpsc::SyncSender<(usize, LogEvent)>, grep: Option<&'a Regex>) -> Self {
-        Self { index, sender, grep, rest: vec![], has_sent: false }
-    }
-
-    fn has_sent(&self) -> bool {
-        self.has_sent
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> bool {
-        let mut bytes = bytes;
-        while let Some(at) = bytes.iter().position(|b| *b == b'\n') {
-            self.rest.extend_from_slice(&bytes[..at]);
-            bytes = &bytes[at + 1..];
-            if !self.send(true) {
-                return false;
-            }
+/// Reads what [`tail_of`] printed on both streams: the lines of the log, and what is none of them, which is docker's.
+#[must_use]
+pub fn read_tail(r: &Registered<'_>, bytes: &[u8]) -> (Vec<String>, String) {
+    let shows_times = shown_times(&[r.target], false)[0];
+    let (mut lines, mut log, mut said) = (Lines::new(Stream::Stdout), vec![], String::new());
+    let mut take = |line: LogLine| {
+        let text = String::from_utf8_lossy(if shows_times { line.stamped() } else { line.text() }).into_owned();
+        if line.stamp().is_empty() {
+            said.push_str(&text);
+            said.push('\n');
+        } else {
+            log.push(text);
         }
-        self.rest.extend_from_slice(bytes);
-        self.rest.len() < LONGEST_LINE || self.send(false)
-    }
-
-    fn send(&mut self, ended: bool) -> bool {
-        let bytes = std::mem::take(&mut self.rest);
-        let text = || String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(&bytes));
-        if self.grep.is_some_and(|grep| !grep.is_match(&text())) {
-            return true;
-        }
-        self.has_sent = true;
-        self.sender.send((self.index, LogEvent::Line(LogLine { bytes, ended }))).is_ok()
-    }
-
-    fn finish(&mut self) {
-        if !self.rest.is_empty() {
-            self.send(false);
-        }
-    }
+        true
+    };
+    lines.push(bytes, &mut take);
+    lines.finish(&mut take);
+    (log, said)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use super::*;
 
-    fn line((index, event): (usize, LogEvent)) -> (usize, String) {
-        match event {
-            LogEvent::Line(line) => (index, String::from_utf8_lossy(&line.bytes).into_owned()),
-            LogEvent::Ended(_) => panic!("it has not ended"),
-        }
-    }
-
-    fn whole(event: LogEvent) -> Option<LogLine> {
-        match event {
-            LogEvent::Line(line) => Some(line),
-            LogEvent::Ended(_) => None,
-        }
+    #[test]
+    fn a_pattern_is_held_against_the_whole_text_and_against_the_time_where_it_is_shown() {
+        let line = |text: &str| {
+            let (mut lines, mut got) = (Lines::new(Stream::Stdout), vec![]);
+            lines.push(format!("2026-11-28T10:54:11.463789953Z {text}\n").as_bytes(), &mut |line| {
+                got.push(line);
+                true
+            });
+            got.remove(0)
+        };
+        let wants = |pattern: &str, timestamps, text: &str| {
+            let grep = Some(Regex::new(pattern).unwrap());
+            LogOptions { grep, timestamps, ..LogOptions::default() }.wants(&line(text))
+        };
+        assert!(wants("^ERR(OR)?$", false, "ERROR") && wants("^ERR(OR)?$", true, "ERR\r"));
+        assert!(!wants("ERR", false, "err") && !wants("10:54", false, "x") && wants("^2026.*10:54", true, "x"));
+        let long = format!("{}end", "x".repeat(200_000));
+        assert!(wants("^x+end$", false, &long));
     }
 
     #[test]
-    fn lines_come_whole_however_the_bytes_are_cut() {
-        let (sender, receiver) = mpsc::sync_channel(10);
-        let mut lines = Lines::new(3, &sender, None);
-        for piece in [&b"on"[..], b"e\r\ntw", b"o\xff\n", b"\nlast"] {
-            assert!(lines.take(piece));
-        }
-        lines.finish();
-        drop(sender);
-        let got: Vec<LogLine> = receiver.iter().filter_map(|(_, event)| whole(event)).collect();
-        let line = |bytes: &[u8], ended| LogLine { bytes: bytes.to_vec(), ended };
-        assert_eq!(got, [line(b"one\r", true), line(b"two\xff", true), line(b"", true), line(b"last", false)]);
-    }
-
-    #[test]
-    fn a_line_without_end_is_handed_over_in_pieces() {
-        let (sender, receiver) = mpsc::sync_channel(10);
-        let mut lines = Lines::new(0, &sender, None);
-        assert!(lines.take(&vec![b'x'; LONGEST_LINE + 5]));
-        assert_eq!(receiver.try_iter().count(), 1);
-    }
-
-    #[test]
-    fn grep_keeps_matching_lines_only() -> Result<(), regex::Error> {
-        let (sender, receiver) = mpsc::sync_channel(10);
-        let grep = Regex::new("ERR(OR)?")?;
-        let mut lines = Lines::new(0, &sender, Some(&grep));
-        lines.take(b"fine\nan ERROR here\nERR\nerr\n");
-        assert_eq!(receiver.try_iter().map(|event| line(event).1).collect::<Vec<_>>(), ["an ERROR here", "ERR"]);
-        Ok(())
+    fn following_up_to_a_time_ends_there() {
+        let options = LogOptions { follow: true, reattach: true, ..LogOptions::default() };
+        assert!(options.reattaches());
+        assert!(!LogOptions { until: Some(Moment::Ago(std::time::Duration::ZERO)), ..options }.reattaches());
     }
 }

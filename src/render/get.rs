@@ -105,6 +105,9 @@ impl Ui {
         for drift in &report.drift {
             line("drift", &format!("{}: registered {}, running {}", drift.field, drift.registered, drift.running));
         }
+        if let Some(why) = &report.log_error {
+            line("log", &format!("cannot be read: {why}"));
+        }
         if !report.log.is_empty() {
             text.push_str("  last log lines\n");
             for log in &report.log {

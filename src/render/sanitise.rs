@@ -35,6 +35,58 @@ pub(super) fn append(out: &mut Vec<u8>, line: &[u8]) {
     }
 }
 
+/// As [`append`], but colours and styles pass: SGR sequences (ECMA-48, 8.3.117) that hide nothing. They end with the line.
+pub(super) fn append_colored(out: &mut Vec<u8>, line: &[u8]) {
+    if !line.contains(&0x1b) {
+        return append(out, line);
+    }
+    let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+    let (mut rest, mut is_styled) = (&*text, false);
+    while let Some(at) = rest.find('\u{1b}') {
+        out.extend_from_slice(self::line(&rest[..at]).as_bytes());
+        let length = sgr(&rest[at..]);
+        let shown = length.max(1);
+        if length > 0 {
+            is_styled = true;
+            out.extend_from_slice(&rest.as_bytes()[at..at + length]);
+        } else {
+            out.extend_from_slice(self::line("\u{1b}").as_bytes());
+        }
+        rest = &rest[at + shown..];
+    }
+    out.extend_from_slice(self::line(rest).as_bytes());
+    if is_styled {
+        out.extend_from_slice(b"\x1b[0m");
+    }
+}
+
+/// Length of the SGR sequence that `text` begins with; 0 when there is none, when it is longer than any real one, and when it conceals
+/// text (parameter 8).
+fn sgr(text: &str) -> usize {
+    let Some(body) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let Some(end) = body.find(|c: char| !c.is_ascii_digit() && c != ';' && c != ':') else { return 0 };
+    if end > 64 || body.as_bytes()[end] != b'm' {
+        return 0;
+    }
+    let mut parameters = body[..end].split(';');
+    while let Some(parameter) = parameters.next() {
+        match parameter.trim_start_matches('0') {
+            "8" => return 0,
+            // What follows names a colour: by its number, or by red, green and blue.
+            "38" | "48" | "58" => {
+                let count = match parameters.next().map(|kind| kind.trim_start_matches('0')) {
+                    Some("5") => 1,
+                    Some("2") => 3,
+                    _ => return 0,
+                };
+                parameters.by_ref().take(count).for_each(drop);
+            }
+            _ => {}
+        }
+    }
+    2 + end + 1
+}
+
 /// Whether `text` is printable ASCII and line feeds. No branch within a block, so that 16 to 64 bytes are looked at at once.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.wrapping_sub(b' ') < 0x5f || *byte == b'\n';
@@ -118,6 +170,39 @@ mod tests {
         }
         assert_eq!(safe(b"cr\r"), "> cr");
         assert_eq!(safe(b"\xff"), "> \u{fffd}");
+    }
+
+    #[test]
+    fn colours_pass_where_they_are_wanted_and_nothing_else_of_a_terminal_s_language_does() {
+        let shown = |text: &str| {
+            let mut out = vec![];
+            append_colored(&mut out, text.as_bytes());
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        for colour in ["31", "", "0", "1;38;5;8", "38;2;8;8;8", "4:3", "38:5:8", "048;05;8"] {
+            let text = format!("a\u{1b}[{colour}mred\r");
+            assert_eq!(shown(&text), format!("a\u{1b}[{colour}mred\u{1b}[0m"), "{colour}");
+        }
+        for other in [
+            "\u{1b}[2J",
+            "\u{1b}]0;title\u{7}",
+            "\u{1b}[8m",
+            "\u{1b}[0;8m",
+            "\u{1b}[38;5;1;08m",
+            "\u{1b}[?25l",
+            "\u{1b}[31",
+            "\u{1b}",
+            "\u{1b}[1 m",
+            "\u{1b}c",
+            "\u{9b}31m",
+            "\u{1b}\u{1b}[8m",
+            &format!("\u{1b}[{}m", "1;".repeat(40)),
+        ] {
+            let text = shown(other);
+            assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{other:?}: {text:?}");
+        }
+        assert_eq!(shown("x\u{1b}[31my\u{1b}[2Jz\u{202e}"), "x\u{1b}[31my\\u{1b}[2Jz\\u{202e}\u{1b}[0m");
+        assert_eq!(shown("plain\r"), "plain");
     }
 
     #[test]

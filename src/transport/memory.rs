@@ -147,6 +147,14 @@ impl Room {
         Self(Some(Arc::new(Mutex::new(claim))))
     }
 
+    /// Room for `bytes` that are free now; `None` when they are not.
+    #[must_use]
+    pub fn now(bytes: usize) -> Option<Self> {
+        let mut claim = Claim::new(&MEMORY);
+        let patience = Patience { cancel: &Cancel::default(), until: Instant::now() };
+        claim.grow(bytes, patience).then(|| Self::new(claim))
+    }
+
     /// Says that the output will be held until the run is over, so that nobody waits for its room.
     pub fn keep(&self) {
         if let Some(claim) = &self.0 {

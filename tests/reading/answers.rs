@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     around::on_terminal,
+    register,
     rig::{Rig, Scratch},
     said::{Said, run, wait_until},
     started,
@@ -179,4 +180,19 @@ fn a_full_disk_under_stdout_is_a_failure_with_the_words_of_the_system_for_every_
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {err}");
         assert!(err.contains("No space left on device"), "{arguments:?}: {err}");
     }
+}
+
+#[test]
+fn colours_of_a_log_reach_a_terminal_and_nothing_else_of_its_language_does() {
+    let rig = Rig::get();
+    let scratch = rig.scratch();
+    let server = register(&scratch, "it", "edge-1", "", "");
+    // The server repeats an argument that it does not know, as it was given.
+    rig.docker_text(1, &["run", "-d", "--name", &server, &rig.image, "\u{1b}[31mred\u{1b}[0m\u{1b}[2Jclear\u{7}"]);
+    rig.docker_text(1, &["wait", &server]);
+    let log = ["log", &server, "--grep", "red"];
+    let shown = on_a_terminal(&scratch, &log, &[], "").code(0).out;
+    assert!(shown.contains("\u{1b}[31mred\u{1b}[0m\\u{1b}[2Jclear\\u{7}"), "{shown:?}");
+    assert!(!on_a_terminal(&scratch, &log, &[("NO_COLOR", "1")], "").code(0).out.contains('\u{1b}'));
+    assert!(!run(scratch.mcp(&log)).code(0).out.contains('\u{1b}'));
 }

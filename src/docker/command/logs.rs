@@ -78,6 +78,12 @@ impl Logs {
         DockerCommand::new(["logs"]).with(self.flags()).with([&self.name])
     }
 
+    /// The command for the container whose name or id is in the shell variable `variable`, with the host's words for docker.
+    #[must_use]
+    pub fn of_variable(&self, variable: &str, program: &str) -> String {
+        format!("{} \"${variable}\"", DockerCommand::new(["logs"]).with(self.flags()).to_shell_with(program))
+    }
+
     /// As [`DockerCommand::to_shell`].
     #[must_use]
     pub fn to_shell(&self) -> String {
@@ -96,6 +102,12 @@ mod tests {
             logs("a1b2c3").tail(50).since("10m").until("2024-01-01T00:00:00Z").timestamps(true).follow(true).to_shell(),
             "docker logs --since 10m --until 2024-01-01T00:00:00Z --tail 50 --timestamps --follow a1b2c3"
         );
+    }
+
+    #[test]
+    fn the_container_can_be_what_the_host_s_shell_knows() {
+        let command = logs("a").tail(5).of_variable("mcp_id", "sudo -n docker");
+        assert_eq!(command, "sudo -n docker logs --tail 5 \"$mcp_id\"");
     }
 
     #[test]

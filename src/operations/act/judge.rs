@@ -106,6 +106,8 @@ pub(super) fn judge(
         _ => None,
     };
     let error = error.map(|mut trouble| {
+        // What docker says where it cannot read a log is no line of it.
+        let log = log.filter(|s| s.exit == Some(0));
         trouble.log = log.map(|s| seen.without_warnings(&s.stdout_text()).map(shortened).collect()).unwrap_or_default();
         trouble
     });
