@@ -30,6 +30,9 @@ const LONGEST_NAME: usize = 200;
 /// How often a lock that another process holds is tried again.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// Where a file stands among those of its instance: its date, and its number on that date.
+type Place = (Date, u32);
+
 /// What is kept of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -229,7 +232,7 @@ impl Archive {
 
     /// The files of the instance with this name, newest first, each with its date and number; that which is written to has the
     /// greatest.
-    fn written(&self, name: &str) -> Result<Vec<(PathBuf, (Date, u32))>, CommandError> {
+    fn written(&self, name: &str) -> Result<Vec<(PathBuf, Place)>, CommandError> {
         let mut found = vec![];
         for (directory, date) in self.dates()? {
             for path in entries(&directory)? {
