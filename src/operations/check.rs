@@ -11,6 +11,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use crate::{
     config::{self, store::Workspace},
+    docker::run_string::RunString,
     domain::{Connection, Docker, Host, Server, plural, secrets},
 };
 
@@ -58,6 +59,7 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             findings.push(Finding { ok: true, what, fix: None });
             findings.extend(refused(loaded.inventory.hosts()));
             findings.extend(same_machine(loaded.inventory.hosts()));
+            findings.extend(growing(loaded.registry.servers()));
             findings.extend(in_clear(loaded.registry.servers(), loaded.inventory.hosts()));
             findings.extend(loaded.warnings.iter().map(|what| Finding {
                 ok: true,
@@ -68,6 +70,22 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
         Err(error) => findings.push(wrong(error.to_string())),
     }
     findings
+}
+
+/// Strings whose containers have logs without bound: one warning for all of them.
+fn growing(servers: &[Server]) -> Option<Finding> {
+    let grows = |server: &&Server| RunString::parse(&server.command).is_ok_and(|run| run.log_grows());
+    let names: Vec<&str> = servers.iter().filter(grows).map(|server| server.name.as_str()).collect();
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let who = names.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| Finding {
+        ok: true,
+        what: format!(
+            "servers.yaml: the log of {who}{rest} grows without bound, unless the host's daemon.json limits it"
+        ),
+        fix: Some("add `--log-opt max-size=10m --log-opt max-file=3` to the string".to_owned()),
+    })
 }
 
 /// Strings that hold a secret in clear: a warning each.

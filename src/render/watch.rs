@@ -34,7 +34,7 @@ impl WatchPrinter {
                 report.rows.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, sanitise::Json))?;
                 out.write_all(b"\n")
             }),
-            (Format::Yaml, _) => ui.answer("---\n") && ui.structured(&report.rows) && !ui.reader_left(),
+            (Format::Yaml, _) => ui.answer("---\n") && ui.structured(&report.rows) && !ui.is_closed(),
             (Format::Table | Format::Wide, Some(size)) => self.draw(ui, report, size),
             _ => {
                 if ui.format != Format::Name {

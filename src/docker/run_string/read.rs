@@ -58,6 +58,18 @@ pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
 }
 
 impl RunString {
+    /// Whether the engine keeps the container's log in a file that grows without bound, as far as the string says: `json-file` is docker's
+    /// default, and has no `max-size` of its own. The host's daemon.json may say otherwise.
+    #[must_use]
+    pub fn log_grows(&self) -> bool {
+        let words = shell::split(&self.text).unwrap_or_default();
+        let Ok(run) = find_run(&words) else { return false };
+        let Ok((given, _)) = flags::leading(flags::RUN, &words[run + 1..]) else { return false };
+        let driver = given.iter().rfind(|g| g.flag.long == "log-driver");
+        let is_limited = |g: &Given| g.flag.long == "log-opt" && (g.unresolved || g.value.starts_with("max-size="));
+        driver.is_none_or(|g| !g.unresolved && g.value == "json-file") && !given.iter().any(is_limited)
+    }
+
     fn add(&mut self, given: &Given) -> Result<(), RunStringError> {
         let value = given.value.as_str();
         match given.flag.long {

@@ -269,3 +269,21 @@ proptest! {
         prop_assert_eq!(done.text.replacen(" -d --name finance", "", 1), text.trim_end());
     }
 }
+
+#[test]
+fn a_log_grows_unless_the_string_limits_it_or_names_a_driver_that_does() {
+    for (flags, grows) in [
+        ("", true),
+        ("--log-driver json-file", true),
+        ("--log-opt max-file=3", true),
+        ("--log-opt max-size=10m", false),
+        ("--log-driver=json-file --log-opt=max-size=10m", false),
+        ("--log-driver local", false),
+        ("--log-driver none", false),
+        ("--log-driver json-file --log-driver journald", false),
+        ("--log-opt $OPTIONS", false),
+    ] {
+        let run = RunString::parse(&format!("docker run -d {flags} --name finance acme/a --log-opt max-size=1m"));
+        assert_eq!(run.map(|run| run.log_grows()), Ok(grows), "{flags}");
+    }
+}
