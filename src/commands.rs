@@ -28,6 +28,7 @@ mod pull;
 mod remove;
 pub mod restart;
 mod resume;
+mod rollback;
 mod rolling;
 mod selection;
 mod sessions;
@@ -50,6 +51,7 @@ pub enum Command {
     Stop(stop::StopArgs),
     Restart(restart::RestartArgs),
     Pull(pull::PullArgs),
+    Rollback(rollback::RollbackArgs),
     Resume(resume::ResumeArgs),
     History(history::HistoryArgs),
     #[command(visible_alias = "ls")]
@@ -84,7 +86,13 @@ impl Command {
     #[must_use]
     pub fn keeps_sessions(&self) -> bool {
         match self {
-            Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Resume(_) | Self::List(_) | Self::Get(_) => true,
+            Self::Start(_)
+            | Self::Stop(_)
+            | Self::Restart(_)
+            | Self::Rollback(_)
+            | Self::Resume(_)
+            | Self::List(_)
+            | Self::Get(_) => true,
             Self::Lock(_) | Self::Log(_) | Self::Exec(_) | Self::Copy(_) | Self::Remove(_) | Self::Pull(_) => true,
             Self::History(_) | Self::Add(_) | Self::Edit(_) | Self::Hosts(_) | Self::Sessions(_) | Self::Check(_) => {
                 false
@@ -103,6 +111,7 @@ impl Command {
             Self::Stop(args) => stop::run(app, ui, args),
             Self::Restart(args) => restart::run(app, ui, args),
             Self::Pull(args) => pull::run(app, ui, args),
+            Self::Rollback(args) => rollback::run(app, ui, args),
             Self::Resume(args) => resume::run(app, ui, args),
             Self::History(args) => history::run(app, ui, args),
             Self::List(args) => list::run(app, ui, args),

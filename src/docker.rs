@@ -1,12 +1,13 @@
 //! What to say to docker and how to read what it answers. Pure: bytes in, values out.
 //!
 //! Reading order: [`shell`] (words and quoting), [`flags`] (docker's option grammar), [`run_string`] and [`registered`]
-//! (what people register), [`command`] (what `mcp` says by itself), then the readers: [`inspect`] (in shell: [`not_up`]), [`stats`], [`gpu`],
+//! (what people register), [`command`] (what `mcp` says by itself; [`replacement`] for several steps), then the readers: [`inspect`] (in shell: [`not_up`]), [`stats`], [`gpu`],
 //! [`health`], [`failure`], [`sudo`] (a host's words for docker), and the judgements made from them: [`status`] and [`drift`].
 //!
 //! Boundary: no files, sockets, clocks or terminals. Everything a host says is untrusted: readers skip what they cannot
 //! read and never panic. Formats are pinned by `fixtures/docker`, captured from real engines.
 
+pub mod checks;
 pub mod command;
 pub mod drift;
 pub mod failure;
@@ -21,6 +22,7 @@ pub mod not_up;
 pub mod port;
 pub mod pull_string;
 pub mod registered;
+pub mod replacement;
 pub mod run_string;
 pub mod shell;
 pub mod stats;

@@ -38,6 +38,8 @@ mod outdated;
 mod plan;
 #[path = "change/pull.rs"]
 mod pull;
+#[path = "change/replace.rs"]
+mod replace;
 #[path = "change/report.rs"]
 mod report;
 #[path = "change/restart.rs"]

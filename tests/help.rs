@@ -24,11 +24,12 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "start",
     "stop",
     "restart",
     "pull",
+    "rollback",
     "resume",
     "history",
     "list",

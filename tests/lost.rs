@@ -19,6 +19,8 @@ mod points;
 mod proxy;
 #[path = "lost/random.rs"]
 mod random;
+#[path = "lost/replacing.rs"]
+mod replacing;
 #[path = "rig/mod.rs"]
 mod rig;
 #[allow(dead_code, reason = "shared with the tests of changes, which use more of it")]

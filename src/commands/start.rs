@@ -37,8 +37,8 @@ pub struct StartArgs {
     rolling: RollingArgs,
 }
 
-/// Settle time unless `--settle` says otherwise.
-pub(super) const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+/// Settle time unless `--settle` says otherwise: servers in Python import for a second or two before they fail.
+pub(super) const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
 /// How long health is waited for unless `--health-timeout` says otherwise.
 pub(super) const DEFAULT_HEALTH: Duration = Duration::from_secs(60);
@@ -46,8 +46,8 @@ pub(super) const DEFAULT_HEALTH: Duration = Duration::from_secs(60);
 /// How containers are brought up.
 #[derive(Debug, Args)]
 pub(super) struct StartingArgs {
-    /// How long a container must have been up to count as started
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    /// How long a container must have been up to count as started; a docker health check that passes ends it early
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_duration)]
     settle: Duration,
     /// Replace a container of that name that mcp did not make
     #[arg(long)]

@@ -107,6 +107,46 @@ pub fn exists(name: &str) -> DockerCommand {
     DockerCommand::new(["container", "inspect", "--format", "{{.Id}}", name])
 }
 
+/// Gives a container another name.
+#[must_use]
+pub fn rename(container: &str, name: &str) -> DockerCommand {
+    DockerCommand::new(["rename", container, name])
+}
+
+/// Gives a container another restart policy (`no`, `always`, `on-failure:3`). Podman has this from version 5 on.
+#[must_use]
+pub fn update_restart(container: &str, policy: &str) -> DockerCommand {
+    DockerCommand::new(["update", "--restart", policy, container])
+}
+
+/// The id of a container that was made and never started; nothing for any other (podman has more words for it).
+#[must_use]
+pub fn id_if_created(name: &str) -> DockerCommand {
+    let template = "{{with .State.Status}}{{if or (eq . \"created\") (eq . \"configured\") (eq . \"initialized\")}}{{$.Id}}{{end}}{{end}}";
+    DockerCommand::new(["container", "inspect", "--format", template, name])
+}
+
+/// `s` for each of `names` whose health check has neither passed nor failed yet, `n` for each that runs without a health check, and
+/// nothing for those whose fate is known: healthy or unhealthy, ended, restarted by their policy.
+#[must_use]
+pub fn unsettled<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
+    let template = "{{$h := \"\"}}{{with .State.Health}}{{$h = .Status}}{{end}}\
+                    {{if and .State.Running (not .RestartCount)}}{{if eq $h \"starting\"}}s{{else if not (or (eq $h \"healthy\") (eq $h \"unhealthy\"))}}n{{end}}{{end}}";
+    DockerCommand::new(["container", "inspect", "--format", template]).with(names)
+}
+
+/// Exits 0 when there is a network of that name.
+#[must_use]
+pub fn network_exists(name: &str) -> DockerCommand {
+    DockerCommand::new(["network", "inspect", "--format", "{{.Id}}", name])
+}
+
+/// Exits 0 when all of `images` are on the host.
+#[must_use]
+pub fn images_exist<S: AsRef<str>>(images: impl IntoIterator<Item = S>) -> DockerCommand {
+    DockerCommand::new(["image", "inspect", "--format", "{{.Id}}"]).with(images)
+}
+
 /// The names of those among `names` that run, one a line with docker's leading slash.
 #[must_use]
 pub fn names_up<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> DockerCommand {
@@ -246,6 +286,9 @@ mod tests {
             (force_remove("finance"), "docker rm -f finance"),
             (stats(["a", "b"]), "docker stats --no-stream --no-trunc --format '{{json .}}' a b"),
             (top("finance"), "docker top finance -eo pid"),
+            (rename("4f5e", "finance.mcp-previous"), "docker rename 4f5e finance.mcp-previous"),
+            (update_restart("4f5e", "on-failure:3"), "docker update --restart on-failure:3 4f5e"),
+            (images_exist(["a:1"]), "docker image inspect --format '{{.Id}}' a:1"),
             (
                 signalled_since(30),
                 "docker events --since 30s --until 0s --filter 'type=container' --filter 'event=kill' --format '{{.Actor.ID}} {{.TimeNano}}'",

@@ -8,10 +8,27 @@
 /// [`is_among`]. No process is started for it, and no file made (a here-document may be one).
 #[must_use]
 pub fn not_up(answer: &str, target: &str) -> String {
+    filter(answer, target, "")
+}
+
+/// As [`not_up`], of those that have not settled: also those whose health check has failed, and with `health` those whose check has not
+/// passed yet.
+#[must_use]
+pub fn not_settled(answer: &str, target: &str, health: bool) -> String {
+    let checked = |word: &str| format!("*'\"state\":\"running\",'*'\"health\":\"{word}\",'*");
+    let starting = if health { format!("|{}", checked("starting")) } else { String::new() };
+    filter(answer, target, &format!("({}{starting}) {SHOW};; ", checked("unhealthy")))
+}
+
+/// Prints the id and the name of the container in the line `$mcp_l`.
+const SHOW: &str = "mcp_l=${mcp_l%%',\"image\":'*}; printf '%s\\n' \"$mcp_l\"";
+
+/// `first` are arms of the `case` that come before the others.
+fn filter(answer: &str, target: &str, first: &str) -> String {
     format!(
-        "{target}=$(IFS='\n'; set -f; for mcp_l in ${answer}; do case $mcp_l in \
+        "{target}=$(IFS='\n'; set -f; for mcp_l in ${answer}; do case $mcp_l in {first}\
          (*'\"state\":\"running\",'*'\"restart_count\":0,'*|*'\"state\":\"paused\",'*'\"restart_count\":0,'*) ;; \
-         ('{{\"id\":'*) mcp_l=${{mcp_l%%',\"image\":'*}}; printf '%s\\n' \"$mcp_l\";; esac; done)"
+         ('{{\"id\":'*) {SHOW};; esac; done)"
     )
 }
 

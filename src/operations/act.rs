@@ -5,8 +5,10 @@
 
 mod afterwards;
 mod health;
+pub(super) mod images;
 mod judge;
 mod plan;
+mod replaced;
 mod verdict;
 
 use std::{
@@ -20,13 +22,17 @@ use self::{
     afterwards::Work,
     judge::{Answers, Row, judge, left_alone, without_answer},
     plan::Plan,
+    replaced::Said,
 };
 use super::{
     ChangeReport, Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
     aftermath::Attempt,
-    change::{Decision, Options, decide},
+    change::{
+        Decision, Options,
+        replace::{self, Pair},
+    },
     locks::{self, LEASE_MARGIN, Round, until_free},
-    observe,
+    observe::{self, Observation},
     recorder::Recorder,
     registered::Registered,
     run::Course,
@@ -134,7 +140,64 @@ struct Task<'a> {
     recorder: &'a Recorder<'a>,
 }
 
+/// What a look has given.
+struct Looked<'r> {
+    before: Observation,
+    held: lease::Taken,
+    decisions: Vec<Decision>,
+    missing: Vec<&'r str>,
+}
+
 impl Task<'_> {
+    /// Looks and decides.
+    fn look<'r>(&self, session: &mut Session<'_>, registered: &'r [Registered<'_>]) -> Result<Looked<'r>, Trouble> {
+        let Self { context, verb, options, .. } = *self;
+        let wants = observe::Wants { leases: context.patience.is_some(), images: verb != Verb::Stop };
+        let (before, held, missing) = observe::look(session, registered, wants)?;
+        let decide = |r: &Registered<'_>| {
+            let record = context.state.instances.get(&r.target.instance());
+            match replace::decide(verb, options, r, record, Pair::of(&before, r), before.at().host) {
+                // Another run is changing it, so what was seen of it is of no use.
+                decision if decision.action().is_some() && held.held.contains_key(&r.container) => {
+                    Decision::Leave(None)
+                }
+                decision => decision,
+            }
+        };
+        let decisions = registered.iter().map(decide).collect();
+        Ok(Looked { before, held, decisions, missing })
+    }
+
+    /// Pulls the images that are needed and missing, and looks again: that may have taken long. What cannot be pulled is refused, with
+    /// nothing stopped for it.
+    fn with_images<'r>(
+        &self,
+        session: &mut Session<'_>,
+        registered: &'r [Registered<'_>],
+        seen: Looked<'r>,
+    ) -> Result<Looked<'r>, Trouble> {
+        let is_missing = |r: &Registered<'_>, decision: &Decision| {
+            images::is_needed(decision) && seen.missing.contains(&r.run.image())
+        };
+        let mut wanted: Vec<&Registered<'_>> = vec![];
+        for (r, decision) in registered.iter().zip(&seen.decisions) {
+            if is_missing(r, decision) && wanted.iter().all(|other| other.run.image() != r.run.image()) {
+                wanted.push(r);
+            }
+        }
+        if wanted.is_empty() || self.context.fleet.cancel.is_draining() || self.halt.error().is_some() {
+            return Ok(seen);
+        }
+        let failed = images::pull(session, &wanted);
+        let mut seen = if failed.len() < wanted.len() { self.look(session, registered)? } else { seen };
+        for (r, decision) in registered.iter().zip(&mut seen.decisions) {
+            if let Some(trouble) = failed.get(r.run.image()).filter(|_| images::is_needed(decision)) {
+                *decision = Decision::Refuse(trouble.clone());
+            }
+        }
+        Ok(seen)
+    }
+
     /// Looks, decides, acts and looks again. Gives a row for each of `registered`, and which of them somebody else holds.
     fn round(&self, session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Round<Row>, HostError> {
         let Self { context, verb, options, .. } = *self;
@@ -143,30 +206,16 @@ impl Task<'_> {
             let row = |r| (without_answer(context, r, trouble, outcome), None);
             Ok((registered.iter().map(row).collect(), vec![]))
         };
-        let (before, held_before) = match observe::look(session, registered, context.patience.is_some()) {
-            Ok(seen) => seen,
-            Err(trouble) => {
-                let outcome = match trouble.kind {
-                    TroubleKind::Failed => Outcome::Failed,
-                    TroubleKind::Unreachable => Outcome::Unreachable,
-                    TroubleKind::Interrupted | TroubleKind::Halted => Outcome::NotAttempted,
-                };
-                return alone(outcome, &trouble);
-            }
+        let outcome_of = |trouble: &Trouble| match trouble.kind {
+            TroubleKind::Failed => Outcome::Failed,
+            TroubleKind::Unreachable => Outcome::Unreachable,
+            TroubleKind::Interrupted | TroubleKind::Halted => Outcome::NotAttempted,
         };
-        let decisions: Vec<Decision> = registered
-            .iter()
-            .map(|r| {
-                let record = context.state.instances.get(&r.target.instance());
-                match decide(verb, options, r, record, before.get(&r.container), before.at().host) {
-                    // Another run is changing it, so what was seen of it is of no use.
-                    decision if decision.action().is_some() && held_before.held.contains_key(&r.container) => {
-                        Decision::Leave(None)
-                    }
-                    decision => decision,
-                }
-            })
-            .collect();
+        let seen = self.look(session, registered).and_then(|seen| self.with_images(session, registered, seen));
+        let Looked { before, held: held_before, decisions, .. } = match seen {
+            Ok(seen) => seen,
+            Err(trouble) => return alone(outcome_of(&trouble), &trouble),
+        };
         if context.fleet.cancel.is_draining() {
             return Err(HostError::NotAttempted);
         }
@@ -189,7 +238,8 @@ impl Task<'_> {
             match session.exec(verb.as_str(), script, allowed) {
                 Ok(sections) => after = Some(sections),
                 Err(error) => {
-                    let work = Work { context, verb, options, registered, decisions: &decisions, before: &before };
+                    let (decisions, before, recorder) = (&decisions, &before, self.recorder);
+                    let work = Work { context, verb, options, registered, decisions, before, recorder };
                     return Ok((afterwards::rows(&work, session, &attempt, &error), vec![]));
                 }
             }
@@ -202,6 +252,11 @@ impl Task<'_> {
             _ => before.clone(),
         };
         let sections = after.as_ref();
+        // It is empty where nothing was put back.
+        let again = plan.again.and_then(|id| sections?.get(id)).filter(|section| !section.stdout.is_empty());
+        let last = again
+            .and_then(|section| observe::read(Some(section), registered, Timestamp::now()).ok())
+            .unwrap_or_else(|| seen.clone());
         let checks = health::read(plan.health.and_then(|id| sections?.get(id)));
         let leases = plan.leases.and_then(|id| sections?.get(id)).map(lease::taken).unwrap_or_default();
         let (mut rows, mut held) = (vec![], vec![]);
@@ -222,7 +277,15 @@ impl Task<'_> {
             };
             let (job, log) = (section(&plan.jobs), section(&plan.logs));
             let answers = Answers { before: &before, seen: &seen, job, log, checks: &checks };
-            rows.push(judge(context, r, decision, options, answers));
+            let row = judge(context, r, decision, options, answers);
+            rows.push(match plan.replacements.get(r.target.server.name.as_str()) {
+                Some(_) if matches!(decision, Decision::PutBack { .. }) => row,
+                Some(replacement) => {
+                    let said = Said { job, finish: section(&plan.finishes), last: &last };
+                    replaced::finished(context, r, replacement, row, said)
+                }
+                None => row,
+            });
         }
         Ok((rows, held))
     }

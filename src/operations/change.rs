@@ -3,6 +3,8 @@
 //!
 //! Boundary: decides, does nothing. Next: `act` carries decisions out.
 
+pub mod replace;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +21,7 @@ use crate::{
         drift::{Drift, drift},
         failure::{EngineFailureKind, classify},
         inspect::{Container, ContainerState},
+        replacement::previous_name,
         shell::quote,
         status::is_looping,
     },
@@ -51,14 +54,25 @@ pub enum Decision {
     Start,
     /// Let a paused container go on.
     Unpause,
-    /// Remove the stopped container, run the registered string.
+    /// Run the registered string in place of the stopped container.
     Replace,
     /// Run the stop string.
     Stop,
     /// Stop and start the same container.
     Restart,
-    /// Stop and remove it, run the registered string.
+    /// Stop it and run the registered string in its place.
     StopAndReplace,
+    /// Run the registered string in place of a container that an interrupted replacement has set aside already.
+    Complete,
+    /// Nothing but to see an interrupted replacement through: the new container runs. With what is worth knowing.
+    Finish(Option<String>),
+    /// Run the previous container, which was kept, in place of the one that runs.
+    RollBack,
+    /// Give the container that an interrupted replacement has set aside its place again.
+    PutBack {
+        /// Start it, too.
+        start: bool,
+    },
     /// Do nothing, because it would harm.
     Refuse(Trouble),
 }
@@ -171,8 +185,9 @@ impl Decision {
         let (run, stop) = (registered.run_command(), registered.stop_command());
         let docker = |command: DockerCommand| say(&command, host);
         let code = match self {
-            Self::Leave(_) | Self::Refuse(_) => return None,
-            Self::Create => return Some(run),
+            // What is set aside, and what a replacement does otherwise, is `docker::replacement`'s.
+            Self::Leave(_) | Self::Refuse(_) | Self::Finish(_) | Self::PutBack { .. } | Self::RollBack => return None,
+            Self::Create | Self::Complete => return Some(run),
             Self::Start => return Some(docker(command::start(target))),
             Self::Unpause => return Some(docker(command::unpause(target))),
             Self::Stop if registered.stops_by_default() => return Some(docker(command::stop(target))),
@@ -203,6 +218,34 @@ impl Decision {
         })
     }
 
+    /// What it comes to when nothing goes wrong, for a plan: without what only guards it.
+    #[must_use]
+    pub fn shown(&self, registered: &Registered<'_>) -> Option<String> {
+        let (host, name) = (registered.target.host, &registered.container);
+        let (previous, between) = (previous_name(name), format!("{name}.mcp-rollback"));
+        let docker = |command: DockerCommand| say(&command, host);
+        let rename = |from: &str, to: &str| docker(command::rename(from, to));
+        let (stop, run) = (registered.stop_command(), registered.run_command());
+        let aside = || vec![rename(name, &previous), run.clone(), docker(command::force_remove(&previous))];
+        let steps = match self {
+            Self::Replace if !registered.run.removes_itself() => aside(),
+            Self::StopAndReplace if !registered.run.removes_itself() => [vec![stop], aside()].concat(),
+            Self::Complete => vec![run.clone(), docker(command::force_remove(&previous))],
+            Self::Finish(_) => vec![docker(command::force_remove(&previous))],
+            Self::PutBack { start: false } => vec![rename(&previous, name)],
+            Self::PutBack { start: true } => vec![rename(&previous, name), docker(command::start(name))],
+            Self::RollBack => vec![
+                rename(&previous, &between),
+                stop,
+                rename(name, &previous),
+                rename(&between, name),
+                docker(command::start(name)),
+            ],
+            _ => return self.code(registered, None),
+        };
+        Some(steps.join(" && "))
+    }
+
     /// What it does to a container, for the report.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
@@ -210,8 +253,9 @@ impl Decision {
             Self::Leave(_) | Self::Refuse(_) => None,
             Self::Create => Some(Action::Created),
             Self::Start | Self::Unpause => Some(Action::Started),
-            Self::Replace | Self::StopAndReplace => Some(Action::Replaced),
-            Self::Stop => Some(Action::Stopped),
+            Self::Replace | Self::StopAndReplace | Self::Complete | Self::Finish(_) => Some(Action::Replaced),
+            Self::PutBack { start: true } | Self::RollBack => Some(Action::RolledBack),
+            Self::Stop | Self::PutBack { start: false } => Some(Action::Stopped),
             Self::Restart => Some(Action::Restarted),
         }
     }
@@ -221,8 +265,21 @@ impl Decision {
     pub fn applies_registered(&self) -> bool {
         matches!(
             self,
-            Self::Create | Self::Start | Self::Unpause | Self::Replace | Self::Restart | Self::StopAndReplace
+            Self::Create
+                | Self::Start
+                | Self::Unpause
+                | Self::Replace
+                | Self::Restart
+                | Self::StopAndReplace
+                | Self::Complete
+                | Self::Finish(_)
         )
+    }
+
+    /// Whether the container is meant to run afterwards.
+    #[must_use]
+    pub fn is_to_run(&self) -> bool {
+        self.applies_registered() || matches!(self, Self::PutBack { start: true } | Self::RollBack)
     }
 }
 

@@ -37,7 +37,7 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
         let registered = understand(&targets)?;
         for r in &registered {
             let mut step = |when: &str, decision: &Decision| {
-                if let Some(command) = decision.code(r, None) {
+                if let Some(command) = decision.shown(r) {
                     let instance = Some(r.target.instance().to_string());
                     steps.push(DryStep { host: host.name.clone(), instance, when: Some(when.to_owned()), command });
                 }
@@ -47,6 +47,10 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
             let other = |state: &str| if keeps { format!("{state}, other command") } else { state.to_owned() };
             if verb == Verb::Stop {
                 step("running", &Decision::Stop);
+                continue;
+            }
+            if verb == Verb::Rollback {
+                step("a previous container", &Decision::RollBack);
                 continue;
             }
             if verb == Verb::Restart {

@@ -16,9 +16,9 @@ pub use fate::{Fate, fates, keep_refused};
 use super::{
     Context, Trouble,
     aftermath::Attempt,
-    change::{Ownership, if_still, is_another, ownership},
+    change::{Ownership, if_still, is_another, ownership, replace::Pair},
     locks::{self, LEASE_MARGIN, Round, until_free},
-    observe::{self, Observation},
+    observe::{self, Observation, Wants},
     recorder::Recorder,
     registered::{Registered, say},
     select::Target,
@@ -28,7 +28,10 @@ use crate::{
         journal::{Begin, Done, End, RunId, RunOptions, Target as Written, Targets},
         store::{Workspace, origin::Origin},
     },
-    docker::{command, inspect::ContainerState},
+    docker::{
+        command,
+        inspect::{Container, ContainerState},
+    },
     domain::Instance,
     error::{CommandError, Exit},
     fleet::{HostError, Session},
@@ -128,8 +131,8 @@ impl Task<'_> {
     fn round(&self, session: &mut Session<'_>, registered: &[Registered<'_>]) -> Result<Round<Forgotten>, HostError> {
         let Self { context, force, act } = *self;
         let (host, leases) = (session.host(), context.patience.is_some());
-        let seen = match observe::look(session, registered, false) {
-            Ok((seen, _)) => seen,
+        let seen = match observe::look(session, registered, Wants::default()) {
+            Ok((seen, ..)) => seen,
             Err(trouble) => return Ok((vec![Forgotten::Trouble(trouble); registered.len()], vec![])),
         };
         let mut script = Script::new();
@@ -137,31 +140,39 @@ impl Task<'_> {
         script.outlive_connection();
         let plan: Vec<_> = registered
             .iter()
-            .map(|r| match seen.get(&r.container) {
+            .map(|r| match seen.get(&r.container).or(Pair::of(&seen, r).previous) {
                 None => (Forgotten::NoContainer, None),
                 Some(container) => {
+                    let is_aside = container.name != r.container;
                     let alive = matches!(
                         container.state,
                         ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
                     );
                     let record = context.state.instances.get(&r.target.instance());
-                    if !force.foreign && matches!(ownership(r, record, container), Ownership::Foreign(_)) {
+                    let is_foreign = || matches!(ownership(r, record, container), Ownership::Foreign(_));
+                    if !force.foreign && !is_aside && is_foreign() {
                         return (Forgotten::Foreign, None);
                     }
                     if alive && !force.stop {
                         return (Forgotten::Runs, None);
                     }
                     let Some(book) = act else { return (Forgotten::Removed, None) };
-                    let remove = say(&command::force_remove(&r.container), host);
-                    let exists = say(&command::exists(&r.container), host);
+                    let remove = say(&command::force_remove(&container.name), host);
+                    let exists = say(&command::exists(&container.name), host);
                     // With --rm docker may already be removing it: gone is what was wanted. An engine that has ended says of no
                     // container that it exists, so it must answer first.
                     let answers = say(&command::version(), host);
                     let remove = format!(
                         "{{ {remove} >/dev/null || {{ {answers} >/dev/null 2>&1 && ! {exists} >/dev/null 2>&1; }}; }}"
                     );
-                    let code = if alive { format!("{} && {remove}", r.stop_command()) } else { remove };
-                    let code = book.stamp().around(host, VERB, r, if_still(r, &container.id, &code));
+                    let code = if alive && !is_aside { format!("{} && {remove}", r.stop_command()) } else { remove };
+                    let code = if is_aside { code } else { if_still(r, &container.id, &code) };
+                    // What a replacement has set aside, or kept, goes with it.
+                    let previous = Pair::of(&seen, r).previous.filter(|_| !is_aside);
+                    let previous =
+                        previous.map(|c| format!(" && {} >/dev/null", say(&command::force_remove(&c.id), host)));
+                    let code = format!("{{ {code}\n}}{}", previous.unwrap_or_default());
+                    let code = book.stamp().around(host, VERB, r, code);
                     let code = if leases { lease::guarded(&r.container, &code) } else { code };
                     (Forgotten::Removed, Some(code))
                 }
@@ -250,15 +261,17 @@ fn after_a_loss(
     let mut ask = |to_the_end| {
         let found = attempt
             .ask(session, Duration::ZERO, to_the_end, |script| {
-                script.run(&observe::question(registered.iter().map(|r| r.container.as_str()), host))
+                script.run(&observe::question(observe::names(registered), host))
             })
             .map_err(|error| Trouble::host(&error, host))?;
         let seen = observe::read(found.sections.get(found.ids), registered, Timestamp::now())?;
         Ok::<_, Trouble>((found, seen))
     };
     let remains = |seen: &Observation, r: &Registered<'_>| {
-        let id = |o: &Observation| o.get(&r.container).map(|c| c.id.clone());
-        id(seen).is_some() && id(seen) == id(before)
+        let (before, seen) = (Pair::of(before, r), Pair::of(seen, r));
+        let is_there =
+            |was: Option<&Container>, is: Option<&Container>| was.zip(is).is_some_and(|(was, is)| was.id == is.id);
+        is_there(before.current, seen.current) || is_there(before.previous, seen.previous)
     };
     let result = ask(false).and_then(|(found, seen)| {
         let is_settled = found.is_over || found.at_work || !registered.iter().any(|r| remains(&seen, r));

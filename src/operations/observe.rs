@@ -11,7 +11,11 @@ use jiff::Timestamp;
 
 use super::{
     Context, Trouble, TroubleKind,
-    change::{Ownership, ownership},
+    act::images,
+    change::{
+        Ownership, ownership,
+        replace::{self, Pair},
+    },
     outdated::{self, IMAGE_MOVED},
     registered::{Registered, say},
 };
@@ -24,6 +28,7 @@ use crate::{
         command,
         failure::{is_missing, is_same_warning, others},
         inspect::{Container, Image, parse, parse_images, short_id},
+        replacement::previous_name,
         status::{LookTime, report},
     },
     domain::{Host, Instance, InstanceState, ServerStatus, Status},
@@ -108,24 +113,37 @@ impl Default for Observation {
     }
 }
 
-/// Looks in one exec at the containers of `registered`, at the host's clock, and with `leases` at who acts on them now.
-pub(super) fn look(
+/// What a look asks for besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wants {
+    /// Who acts on the containers now.
+    pub(super) leases: bool,
+    /// Which images of the registered strings are missing.
+    pub(super) images: bool,
+}
+
+/// Looks in one exec at the containers of `registered`, at the host's clock, and at what is wanted besides: the leases of others, and
+/// the images that are missing.
+pub(super) fn look<'r>(
     session: &mut Session<'_>,
-    registered: &[Registered<'_>],
-    leases: bool,
-) -> Result<(Observation, Taken), Trouble> {
+    registered: &'r [Registered<'_>],
+    wants: Wants,
+) -> Result<(Observation, Taken, Vec<&'r str>), Trouble> {
     let mut script = Script::new();
     let clock = HostClock::ask(&mut script);
     let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
     // Before the containers: what is free then is not acted on, and what is taken later is seen when leases are taken.
-    let leases = leases.then(|| lease::list_on(&mut script, &names));
+    let leases = wants.leases.then(|| lease::list_on(&mut script, &names));
     let id = ask(&mut script, session, registered);
+    let images = wants.images.then(|| images::ask(&mut script, session, registered));
     let asked = Instant::now();
     let sections = session.exec("look", &script, LOOK_ALLOWED).map_err(|e| Trouble::host(&e, session.host()))?;
     let clock = sections.get(clock).and_then(|section| HostClock::read(section, asked));
     let held = leases.and_then(|id| sections.get(id)).map(lease::listed).unwrap_or_default();
     let held = held.into_iter().map(|lease| (lease.container.clone(), lease)).collect();
-    Ok((Observation { clock, ..read(sections.get(id), registered, Timestamp::now())? }, Taken { held, trouble: None }))
+    let missing = images.map(|id| images::read(sections.get(id), registered)).unwrap_or_default();
+    let seen = Observation { clock, ..read(sections.get(id), registered, Timestamp::now())? };
+    Ok((seen, Taken { held, trouble: None }, missing))
 }
 
 /// The shell text of a look at `containers`: the host's clock on a line of its own, then docker's answer; read by [`read`].
@@ -136,7 +154,14 @@ pub(super) fn question<S: AsRef<str>>(containers: impl IntoIterator<Item = S>, h
 /// Adds the question that [`read`] reads the answer of.
 pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Registered<'_>]) -> SectionId {
     script.export(&session.host().env);
-    script.run(&question(registered.iter().map(|r| r.container.as_str()), session.host()))
+    script.run(&question(names(registered), session.host()))
+}
+
+/// The names under which the containers of `registered` may be: their own, and those of what was set aside for them. That there is no
+/// container of a name costs docker next to nothing.
+pub(super) fn names(registered: &[Registered<'_>]) -> impl Iterator<Item = String> {
+    let own = registered.iter().map(|r| r.container.clone());
+    own.chain(registered.iter().map(|r| previous_name(&r.container)))
 }
 
 /// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no
@@ -246,8 +271,14 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
         }
         _ => None,
     };
+    if let Some(note) = replace::note(r, Pair::of(seen, r)) {
+        status.message = Some(status.message.map_or_else(|| note.clone(), |message| format!("{message}; {note}")));
+    }
+    // Its replacement is not done with: what was known of it is needed for that.
+    let is_aside = Pair::of(seen, r).previous.is_some_and(|c| known == Some(c.id.as_str()));
     // What made the container is only known while it is the same container; that it is gone is said until it is made anew.
-    let same = previous.filter(|_| elsewhere.is_some() || container.is_some_and(|c| known == Some(c.id.as_str())));
+    let same =
+        previous.filter(|_| elsewhere.is_some() || is_aside || container.is_some_and(|c| known == Some(c.id.as_str())));
     if let Some(container) = container {
         let made = previous.filter(|_| known == Some(container.id.as_str()));
         judge_outdated(&mut status, r, (made.and_then(|p| p.command_hash.as_deref()), previous), container, seen);
@@ -257,7 +288,10 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
     }
     let record = Record {
         status: status.clone(),
-        container_id: known.filter(|_| elsewhere.is_some()).or(container.map(|c| c.id.as_str())).map(str::to_owned),
+        container_id: known
+            .filter(|_| elsewhere.is_some() || is_aside)
+            .or(container.map(|c| c.id.as_str()))
+            .map(str::to_owned),
         command_hash: same.and_then(|p| p.command_hash.clone()),
         stopped_by: same.and_then(|p| p.stopped_by.clone()),
         container: previous

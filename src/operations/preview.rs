@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use super::{
     Context, Trouble, Verb,
-    change::{Decision, Options, Ownership, decide, ownership},
+    change::{
+        Decision, Options, Ownership, ownership,
+        replace::{self, Pair},
+    },
     forget::{Force, Forgotten},
     observe::{self, LOOK_ALLOWED, exit_of},
     pull,
@@ -42,6 +45,8 @@ pub enum PlannedAction {
     Replace,
     /// Stop the container.
     Stop,
+    /// Give the previous container its place again.
+    RollBack,
     /// Remove the container.
     Remove,
     /// Pull the image.
@@ -64,6 +69,7 @@ impl PlannedAction {
             Self::Restart => "restart",
             Self::Replace => "replace",
             Self::Stop => "stop",
+            Self::RollBack => "roll back",
             Self::Remove => "remove",
             Self::Pull => "pull",
             Self::Nothing => "nothing",
@@ -134,7 +140,7 @@ pub fn change(
             let row = |r: &Registered<'_>| {
                 let container = seen.get(&r.container);
                 let record = context.state.instances.get(&r.target.instance());
-                let decision = decide(verb, options, r, record, container, seen.at().host);
+                let decision = replace::decide(verb, options, r, record, Pair::of(&seen, r), seen.at().host);
                 let mut row = planned(r, &decision, reason(verb, options, r, record, container, &decision));
                 row.status = Some(observe::status_of(context, r, &seen).0);
                 row.pulls =
@@ -256,12 +262,14 @@ fn planned(r: &Registered<'_>, decision: &Decision, reason: String) -> PlanRow {
         Decision::Leave(_) => (PlannedAction::Nothing, None),
         Decision::Create => (PlannedAction::Create, None),
         Decision::Start | Decision::Unpause => (PlannedAction::Start, None),
-        Decision::Replace | Decision::StopAndReplace => (PlannedAction::Replace, None),
+        Decision::Replace | Decision::StopAndReplace | Decision::Complete => (PlannedAction::Replace, None),
+        Decision::Finish(_) => (PlannedAction::Remove, None),
+        Decision::RollBack | Decision::PutBack { .. } => (PlannedAction::RollBack, None),
         Decision::Stop => (PlannedAction::Stop, None),
         Decision::Restart => (PlannedAction::Restart, None),
         Decision::Refuse(trouble) => (PlannedAction::Refuse, Some(trouble.clone())),
     };
-    PlanRow { action, command: decision.code(r, None), error, ..nothing(&r.target.instance(), reason) }
+    PlanRow { action, command: decision.shown(r), error, ..nothing(&r.target.instance(), reason) }
 }
 
 /// Why `decision` was made.
@@ -273,6 +281,11 @@ fn reason(
     container: Option<&Container>,
     decision: &Decision,
 ) -> String {
+    match decision {
+        Decision::Complete | Decision::Finish(_) => return "a replacement was interrupted".to_owned(),
+        Decision::RollBack | Decision::PutBack { .. } => return "the previous container is there".to_owned(),
+        _ => {}
+    }
     let Some(container) = container else { return "no container".to_owned() };
     match decision {
         Decision::Leave(Some(note)) => return note.clone(),

@@ -26,6 +26,8 @@ pub enum Verb {
     Stop,
     /// Stop, then start.
     Restart,
+    /// Have the previous container run again.
+    Rollback,
 }
 
 impl Verb {
@@ -36,6 +38,7 @@ impl Verb {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -50,6 +53,8 @@ pub enum Outcome {
     Unchanged,
     /// It did not work.
     Failed,
+    /// The new container did not come up, and the old one has its place again.
+    RolledBack,
     /// The host gave no answer, so nothing was done.
     Unreachable,
     /// It did not happen, and the container is as it was: another run holds it, or the connection was lost before, and the host was
@@ -71,14 +76,16 @@ impl Outcome {
 
 /// What was done to the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// The registered string ran; there was no container.
     Created,
     /// The stopped container was started again.
     Started,
-    /// The container was removed and the registered string ran.
+    /// The registered string ran in place of the container.
     Replaced,
+    /// The container that was set aside has its place again.
+    RolledBack,
     /// Stopped and started again.
     Restarted,
     /// Stopped.
@@ -93,6 +100,7 @@ impl Action {
             Self::Created => "created",
             Self::Started => "started",
             Self::Replaced => "replaced",
+            Self::RolledBack => "rolled_back",
             Self::Restarted => "restarted",
             Self::Stopped => "stopped",
         }
@@ -178,7 +186,7 @@ impl ChangeReport {
         self.instances.iter().fold(interrupted, |exit, row| {
             exit.or(match row.outcome {
                 Outcome::Changed | Outcome::Unchanged => Exit::Ok,
-                Outcome::Failed => Exit::Failed,
+                Outcome::Failed | Outcome::RolledBack => Exit::Failed,
                 Outcome::Unreachable | Outcome::NotDone | Outcome::Unknown => match &row.error {
                     Some(Trouble { kind: TroubleKind::Interrupted, .. }) => Exit::Interrupted,
                     Some(Trouble { kind: TroubleKind::Failed, .. }) => Exit::Failed,

@@ -46,7 +46,7 @@ pub fn read(workspace: &Workspace) -> Result<Runs, CommandError> {
 /// The verb of a run that this program can do again.
 #[must_use]
 pub fn verb(run: &Run) -> Option<Verb> {
-    [Verb::Start, Verb::Stop, Verb::Restart].into_iter().find(|verb| verb.as_str() == run.begin.verb)
+    [Verb::Start, Verb::Stop, Verb::Restart, Verb::Rollback].into_iter().find(|verb| verb.as_str() == run.begin.verb)
 }
 
 /// The verb of a run on hosts that this program can do again.

@@ -58,11 +58,12 @@ impl Ui {
     fn change_row(&self, row: &InstanceReport) -> Vec<String> {
         let result = match row.outcome {
             Outcome::Changed => {
-                let word = row.action.map_or("done", crate::operations::Action::as_str);
-                self.paint(word, |s| s.green())
+                let word = row.action.map_or("done", crate::operations::Action::as_str).replace('_', " ");
+                self.paint(&word, |s| s.green())
             }
             Outcome::Unchanged => "ok, unchanged".to_owned(),
             Outcome::Failed => self.paint("failed", |s| s.red()),
+            Outcome::RolledBack => self.paint("rolled back", |s| s.red()),
             Outcome::Unreachable => self.paint("unreachable", |s| s.magenta()),
             Outcome::NotDone => self.paint("not done", |s| s.yellow()),
             Outcome::Unknown => self.paint("unknown", |s| s.magenta()),
@@ -90,6 +91,7 @@ impl Ui {
         }
         for (outcome, word) in [
             (Outcome::Failed, "failed"),
+            (Outcome::RolledBack, "rolled back"),
             (Outcome::Unreachable, "unreachable"),
             (Outcome::NotDone, "not done"),
             (Outcome::Unknown, "unknown"),

@@ -30,7 +30,12 @@ fn offline_prints_the_exact_strings_and_asks_no_host() {
     for host in ["edge-1", "edge-2"] {
         has(&start, host, "no container", &command);
         has(&start, host, "stopped, same command", &format!("docker start {name}"));
-        has(&start, host, "stopped, other command", &format!("docker rm -f {name} >/dev/null && {command}"));
+        has(
+            &start,
+            host,
+            "stopped, other command",
+            &format!("docker rename {name} {name}.mcp-previous && {command} && docker rm -f {name}.mcp-previous"),
+        );
     }
     has(&steps(&bench, "stop :a"), "edge-2", "running", &format!("docker stop {name}"));
     has(&steps(&bench, "stop :b"), "edge-1", "running", &stop);

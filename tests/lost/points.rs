@@ -87,30 +87,30 @@ fn a_script_that_travelled_on_standard_input_is_found_as_well() {
 }
 
 #[test]
-fn a_script_that_was_killed_between_stop_and_start_is_said_to_have_ended_half_way() {
+fn a_script_that_was_killed_between_stop_and_start_is_followed_by_the_return_of_the_old_container() {
     let mut bench = slow();
     // Another command: stop, remove, run.
     bench.server("slow", "edge-1", "--stop-timeout 3 --label other=1", "--ignore-term");
+    let id = bench.id(1, "slow");
     let child = bench.spawn("restart :slow --settle 0 --timeout 8s -o json");
     wait_until("docker stops it", || is_stopping(&bench));
-    kill_the_script(&bench, "stop");
+    kill_the_script(&bench, "stop", &id);
     let answer = Answer::of(child.wait_with_output().unwrap());
-    answer.says(1, &["ended half-way", "the old container was stopped, and no new one was made", "mcp start"]);
+    answer.says(1, &["the previous container was put back and runs", "1 rolled back"]);
     let report = Report(serde_json::from_str(&answer.out).unwrap());
-    assert_eq!(gist(report.row()), "failed - stopped", "{report:?}");
-    assert_eq!(bench.state(1, "slow"), "exited");
-    assert_eq!(bench.listed("slow")["status"], "stopped");
-    assert_eq!(gist(bench.report("start :slow --settle 0", 0).row()), "changed replaced running");
+    assert_eq!(gist(report.row()), "rolled_back - running", "{report:?}");
+    assert_eq!((bench.state(1, "slow"), bench.id(1, "slow")), ("running".to_owned(), id));
+    assert_eq!(gist(bench.report("restart :slow --settle 0", 0).row()), "changed replaced running");
 }
 
-/// Kills the script that works on `slow`, and its `docker VERB`.
-fn kill_the_script(bench: &Bench<'_>, verb: &str) {
+/// Kills the script that works on `slow`, and its `docker VERB CONTAINER`.
+fn kill_the_script(bench: &Bench<'_>, verb: &str, container: &str) {
     let name = bench.name("slow");
     let find = format!("pgrep -fa 'mcp_m=mc[p].*{name}' | grep -o 'mcp_m=mcp-[0-9a-f]*' | head -n 1");
     let word = bench.by_hand(1, &find);
     // A pattern that does not match the words of the process that looks for it.
     let (start, last) = word.split_at(word.len() - 1);
-    bench.by_hand(1, &format!("pkill -KILL -f '{start}[{last}]'; pkill -KILL -f '^docker {verb} {name}$'; true"));
+    bench.by_hand(1, &format!("pkill -KILL -f '{start}[{last}]'; pkill -KILL -f '^docker {verb} {container}$'; true"));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_engine_that_goes_on_without_its_script_is_seen_to_be_at_work() {
     let before = bench.started_at(1, "slow");
     let child = bench.spawn("restart :slow --settle 0 --timeout 4s -o json");
     wait_until("docker stops it", || is_stopping(&bench));
-    kill_the_script(&bench, "restart");
+    kill_the_script(&bench, "restart", &bench.id(1, "slow"));
     let answer = Answer::of(child.wait_with_output().unwrap());
     // The host answered, so it is not unreachable.
     answer.says(1, &["1 unknown", "still at work"]);

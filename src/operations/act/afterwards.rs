@@ -1,30 +1,43 @@
-//! The rows of a host whose connection was lost while it was at work: it is asked what became of each instance.
+//! The rows of a host whose connection was lost while it was at work: it is asked what became of each instance, and what its script has
+//! left half-done is put right.
 //!
-//! Boundary: asks by `aftermath`, decides by `verdict`, words rows. Next: `judge` for what is seen of a container.
+//! Boundary: asks by `aftermath`, decides by `verdict`, acts by `plan`, words rows. Next: `judge` for what is seen of a container.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
 use super::{
     health,
-    judge::{Answers, Row, judge, settled_or, stop_under_way, without_answer},
-    plan,
+    judge::{Answers, Row, judge, log_lines, settled_or, stop_under_way, without_answer},
+    plan::{self, Plan},
+    replaced,
     verdict::{Nature, Verdict},
 };
 use crate::{
     config::state::StoppedBy,
-    docker::status::report,
+    docker::{inspect::Container, replacement::Replacement, status::report},
     domain::Health,
     fleet::{HostError, Session},
     operations::{
         Context, InstanceReport, Outcome, Trouble, TroubleKind, Verb,
         aftermath::{Aftermath, Attempt, PATIENCE},
-        change::{Decision, Options},
+        change::{
+            Decision, Options,
+            replace::{self, Pair},
+        },
+        locks::LEASE_MARGIN,
         observe::{self, Observation},
+        recorder::Recorder,
         registered::Registered,
     },
-    transport::script::{Section, SectionId},
+    transport::{
+        lease::Holder,
+        script::{Section, SectionId},
+    },
 };
 
 /// What was to be done on one host.
@@ -35,7 +48,11 @@ pub(super) struct Work<'a> {
     pub(super) registered: &'a [Registered<'a>],
     pub(super) decisions: &'a [Decision],
     pub(super) before: &'a Observation,
+    pub(super) recorder: &'a Recorder<'a>,
 }
+
+/// How long the repair of what was left half-done may take.
+const REPAIR_ALLOWED: Duration = Duration::from_secs(120);
 
 /// Where the answers of the later look are.
 struct Ids {
@@ -60,7 +77,11 @@ pub(super) fn rows(work: &Work<'_>, session: &mut Session<'_>, attempt: &Attempt
         });
     }
     match work.find_out(session, attempt) {
-        Ok((found, seen)) => work.each(|r, decision| work.row(r, decision, &found, &seen, &trouble)),
+        Ok((found, seen)) => {
+            let repaired = work.repair(session, &found, &seen);
+            let last = repaired.as_ref().unwrap_or(&seen);
+            work.each(|r, decision| work.row(r, decision, &found, (&seen, last), &trouble))
+        }
         Err(Trouble { kind: TroubleKind::Interrupted, cause, phase, .. }) => {
             let trouble = Trouble { kind: TroubleKind::Interrupted, cause, phase, ..trouble };
             work.each(|r, decision| work.unasked(r, decision, &trouble))
@@ -100,7 +121,8 @@ impl Work<'_> {
     fn find_out(&self, session: &mut Session<'_>, attempt: &Attempt) -> Result<(Aftermath<Ids>, Observation), Trouble> {
         let (found, seen) = self.ask(session, attempt, false)?;
         let is_done = |(r, decision): (&Registered<'_>, &Decision)| {
-            decision.action().is_none() || matches!(self.verdict(r, decision, &seen), Verdict::Done | Verdict::Refused)
+            decision.action().is_none()
+                || matches!(self.verdict(r, decision, &seen), Verdict::Done | Verdict::Refused | Verdict::Back)
         };
         if found.is_over || found.at_work || self.registered.iter().zip(self.decisions).all(is_done) {
             return Ok((found, seen));
@@ -116,7 +138,7 @@ impl Work<'_> {
         to_the_end: bool,
     ) -> Result<(Aftermath<Ids>, Observation), Trouble> {
         let host = session.host();
-        let started = plan::started(self.registered, self.decisions);
+        let (started, keeps) = (plan::started(self.registered, self.decisions), self.keeps());
         let options = health::options(self.options, self.registered, self.decisions, self.before);
         let waits = self.options.settle + options.health.unwrap_or_default();
         let until = Instant::now() + session.allows(PATIENCE);
@@ -127,13 +149,15 @@ impl Work<'_> {
                     if !is_first {
                         script.plain("sleep 1");
                     }
-                    if let Some(settle) = plan::settle(self.options).filter(|_| !started.is_empty()) {
+                    if !started.is_empty()
+                        && let Some(settle) = plan::settle(self.options, host, &started, keeps)
+                    {
                         script.plain(&format!("[ $mcp_busy = 1 ] || {{ {settle}; }}"));
                     }
                     let meant = plan::meant_to_run(self.registered, self.decisions);
                     let health = options.health.map(|allowed| health::wait(script, host, &meant, allowed));
                     // The signals are asked for after the look, so that a stop that was over by then has shown its effect.
-                    let (look, logs) = plan::look(script, host, self.registered, &started);
+                    let (look, logs) = plan::look(script, host, self.registered, &started, (options, keeps));
                     Ids { logs, health, look, signalled: script.run(&attempt.signalled(host, waits)) }
                 })
                 .map_err(|error| Trouble::host(&error, host))?;
@@ -146,9 +170,65 @@ impl Work<'_> {
         }
     }
 
+    /// How `decision` was to replace the container of `r`.
+    fn replacement(&self, r: &Registered<'_>, decision: &Decision) -> Option<Replacement> {
+        let is_one = !matches!(decision, Decision::Restart | Decision::Start | Decision::Unpause);
+        replace::replacement(decision, r, Pair::of(self.before, r)).filter(|_| is_one)
+    }
+
+    /// Whether any container is kept aside.
+    fn keeps(&self) -> bool {
+        self.registered.iter().zip(self.decisions).any(|(r, decision)| self.replacement(r, decision).is_some())
+    }
+
     fn verdict(&self, r: &Registered<'_>, decision: &Decision, seen: &Observation) -> Verdict {
+        if let Some(replacement) = self.replacement(r, decision) {
+            let (before, after) = (Pair::of(self.before, r), Pair::of(seen, r));
+            return match (Verdict::of_replacement(&replacement, before, after), decision) {
+                (Verdict::Back, Decision::PutBack { .. }) => Verdict::Done,
+                (verdict, _) => verdict,
+            };
+        }
         let nature = Nature { removes_itself: r.run.removes_itself(), stops_by_default: r.stops_by_default() };
         Verdict::new(decision, nature, self.before.get(&r.container), seen.get(&r.container))
+    }
+
+    /// What puts right that the script ended half-way: nobody else will for now.
+    fn remedy(&self, r: &Registered<'_>, decision: &Decision, found: &Aftermath<Ids>, seen: &Observation) -> Decision {
+        let replacement = self.replacement(r, decision);
+        let pair = Pair::of(seen, r);
+        match (self.verdict(r, decision, seen), replacement) {
+            (Verdict::Half(_), Some(old)) if pair.previous.is_some_and(|c| c.id == old.old) => {
+                if pair.current.is_some_and(|c| c.state.is_alive()) {
+                    Decision::Finish(None)
+                } else {
+                    Decision::PutBack { start: old.starts }
+                }
+            }
+            (Verdict::Half(_), Some(old)) if pair.current.is_some_and(|c| c.id == old.old) => Decision::Start,
+            // Its engine goes on alone: it ends the container, and nobody starts it again.
+            (Verdict::NotDone, Some(_)) if self.is_signalled(r, found, seen) => Decision::Restart,
+            (Verdict::Half(_), None) if *decision == Decision::Restart && pair.current.is_some() => Decision::Start,
+            _ => Decision::Leave(None),
+        }
+    }
+
+    /// Puts right what the script has left half-done, when it is over, and looks again.
+    fn repair(&self, session: &mut Session<'_>, found: &Aftermath<Ids>, seen: &Observation) -> Option<Observation> {
+        let remedies: Vec<Decision> =
+            self.registered.iter().zip(self.decisions).map(|(r, d)| self.remedy(r, d, found, seen)).collect();
+        if !found.is_over || session.is_abandoned() || remedies.iter().all(|remedy| remedy.action().is_none()) {
+            return None;
+        }
+        let run = self.recorder.id().map(ToString::to_string);
+        let holder = Holder { owner: &self.context.actor, purpose: self.verb.as_str(), run: run.as_deref() };
+        let wish = self.context.patience.map(|_| (holder, REPAIR_ALLOWED + LEASE_MARGIN));
+        let options = Options { health: None, ..self.options };
+        let (host, stamp) = (session.host(), self.recorder.stamp());
+        let plan = Plan::new(host, self.verb, options, (self.registered, &remedies), seen, wish, stamp);
+        let sections = session.exec("repair", plan.script.as_ref()?, REPAIR_ALLOWED + options.settle).ok()?;
+        let again = plan.again.and_then(|id| sections.get(id)).filter(|section| !section.stdout.is_empty());
+        observe::read(again.or_else(|| sections.get(plan.look?)), self.registered, Timestamp::now()).ok()
     }
 
     fn row(
@@ -156,7 +236,7 @@ impl Work<'_> {
         r: &Registered<'_>,
         decision: &Decision,
         found: &Aftermath<Ids>,
-        seen: &Observation,
+        (first, seen): (&Observation, &Observation),
         lost: &Trouble,
     ) -> Row {
         let verdict = self.verdict(r, decision, seen);
@@ -175,6 +255,7 @@ impl Work<'_> {
                 row.note = Some(self.confirmed(found, lost)).filter(|_| row.error.is_none());
                 (row, record)
             }
+            Verdict::Back => self.back(r, decision, found, (first, seen), lost),
             Verdict::Refused => judged(1, seen.get(&r.container).map(|c| c.error.as_str()).unwrap_or_default()),
             Verdict::Open(why) => {
                 let cause = format!("{}; {why}", lost.cause);
@@ -194,6 +275,34 @@ impl Work<'_> {
             Verdict::NotDone => open(Outcome::NotDone, self.not_done(lost)),
             Verdict::Half(how) => self.half(r, how, lost, judged(0, ""), seen),
         }
+    }
+
+    /// The row of an instance whose old container has its place again.
+    fn back(
+        &self,
+        r: &Registered<'_>,
+        decision: &Decision,
+        found: &Aftermath<Ids>,
+        (first, seen): (&Observation, &Observation),
+        lost: &Trouble,
+    ) -> Row {
+        let (Some(replacement), Some(old)) = (self.replacement(r, decision), seen.get(&r.container)) else {
+            return self.unasked(r, decision, lost);
+        };
+        let new = first.get(&r.container).filter(|c| c.id != old.id);
+        let why = |c: &Container| {
+            let docker = Some(c.error.as_str()).filter(|error| !error.is_empty());
+            docker.map_or_else(
+                || format!("the new container did not stay up (exit code {})", c.exit_code),
+                |error| format!("docker: {error}"),
+            )
+        };
+        let how = new.map_or_else(|| format!("the {} ended half-way", self.verb.as_str()), why);
+        let hint = Some(format!("`mcp restart {}` tries it again", r.target.instance()));
+        let mut trouble = Trouble::failed(format!("{how} ({})", self.confirmed(found, lost)), hint);
+        let log = found.ids.logs.get(r.target.server.name.as_str()).and_then(|id| found.sections.get(*id));
+        trouble.log = log.filter(|_| new.is_some()).map(|log| log_lines(log, first)).unwrap_or_default();
+        replaced::put_back(self.context, r, &replacement, (old, seen.at()), trouble)
     }
 
     /// A row that says what is there, and a record that changes nothing of what is known of its making.
@@ -229,7 +338,7 @@ impl Work<'_> {
         let instance = r.target.instance();
         let hint = match self.verb {
             Verb::Stop => format!("`mcp stop {instance}` stops it"),
-            Verb::Start | Verb::Restart => format!("`mcp start {instance}` starts it"),
+            Verb::Start | Verb::Restart | Verb::Rollback => format!("`mcp start {instance}` starts it"),
         };
         let cause = format!("the {} ended half-way: {how} ({})", self.verb.as_str(), lost.cause);
         let error = Some(Trouble::failed(cause, Some(hint)));

@@ -4,7 +4,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::health::{self, Checks};
+use super::{
+    health::{self, Checks},
+    replaced,
+};
 use crate::{
     config::state::{Record, StoppedBy},
     docker::{
@@ -67,21 +70,26 @@ pub(super) fn judge(
     let elsewhere = meddled(r, decision, was, container, job);
     let adopted = |c: &Container| ownership(r, previous, c) == Ownership::Same;
     // A replacement that failed before it began leaves the old container, which was not made from what is registered.
-    let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace)
+    let still_old = matches!(decision, Decision::Replace | Decision::StopAndReplace | Decision::Finish(_))
         && container.is_some_and(|c| was.is_some_and(|was| was.id == c.id));
     record.command_hash = match decision {
         d if d.applies_registered() && !still_old && elsewhere.is_none() => container.map(|_| r.hash()),
+        Decision::PutBack { .. } | Decision::RollBack => {
+            container.and_then(|c| replaced::record(context, r, (c, seen.at()), true).command_hash)
+        }
         _ if container.is_some_and(adopted) => Some(r.hash()),
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.command_hash.clone()),
     };
     record.stopped_by = match decision {
         // What still lives was not stopped, and its later end is not our doing. The time is the host's own, which tells
         // whether it was started again since: the two clocks need not agree.
-        Decision::Stop => container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
-            who: context.actor.clone(),
-            at: after_start(container, container.and_then(|c| c.finished_at).unwrap_or(seen.host_time())),
-        }),
-        d if d.applies_registered() => None,
+        Decision::Stop | Decision::PutBack { start: false } => {
+            container.is_none_or(|c| !c.state.is_alive()).then(|| StoppedBy {
+                who: context.actor.clone(),
+                at: after_start(container, container.and_then(|c| c.finished_at).unwrap_or(seen.host_time())),
+            })
+        }
+        d if d.is_to_run() => None,
         _ => previous.filter(|p| p.container_id == record.container_id).and_then(|p| p.stopped_by.clone()),
     };
     let by_mcp = container.is_some_and(|c| stopped_by_mcp(Some(&record), c));
@@ -102,13 +110,11 @@ pub(super) fn judge(
             "the stop string ended well, but the container still runs",
             Some("check servers.yaml: does the registered stop string name this container?".to_owned()),
         )),
-        d if d.applies_registered() => not_up(r, container, was, &status, options),
+        d if d.is_to_run() => not_up(r, container, was, &status, options),
         _ => None,
     };
     let error = error.map(|mut trouble| {
-        // What docker says where it cannot read a log is no line of it.
-        let log = log.filter(|s| s.exit == Some(0));
-        trouble.log = log.map(|s| seen.without_warnings(&s.stdout_text()).map(shortened).collect()).unwrap_or_default();
+        trouble.log = log.map(|s| log_lines(s, seen)).unwrap_or_default();
         trouble
     });
     let outcome = match (&error, decision) {
@@ -152,8 +158,10 @@ fn meddled(
 ) -> Option<Trouble> {
     let job = job?;
     let goes_by_id = match decision {
-        Decision::Leave(_) | Decision::Refuse(_) => return None,
-        Decision::Create | Decision::Replace | Decision::StopAndReplace => false,
+        Decision::Leave(_) | Decision::Refuse(_) | Decision::Finish(_) | Decision::PutBack { .. } => return None,
+        Decision::Create | Decision::Replace | Decision::StopAndReplace | Decision::Complete | Decision::RollBack => {
+            false
+        }
         Decision::Stop | Decision::Restart => r.stops_by_default(),
         Decision::Start | Decision::Unpause => true,
     };
@@ -184,6 +192,13 @@ fn meddled(
             Some("see who works on that host besides, then run the same command again".to_owned()),
         )
     })
+}
+
+/// The lines of a log, as far as they are kept in a report.
+pub(super) fn log_lines(section: &Section, seen: &Observation) -> Vec<String> {
+    // What docker says where it cannot read a log is no line of it.
+    let text = if section.exit == Some(0) { section.stdout_text() } else { String::new() };
+    seen.without_warnings(&text).map(shortened).collect()
 }
 
 /// A line of a log, as far as it is kept in a report.

@@ -7,16 +7,20 @@ use std::{collections::BTreeMap, time::Duration};
 use super::health;
 use crate::{
     docker::{
-        command,
-        not_up::{is_among, not_up},
+        checks, command,
+        not_up::{is_among, not_settled},
+        replacement::{self, Replacement},
     },
     domain::Host,
     operations::{
         Verb,
         audit::Stamp,
-        change::{Decision, Options},
+        change::{
+            Decision, Options, if_still,
+            replace::{self, Pair},
+        },
         observe::{self, Observation},
-        registered::{Registered, say},
+        registered::{Registered, program, say},
     },
     transport::{
         lease::{self, Holder},
@@ -40,7 +44,17 @@ pub(super) struct Plan {
     pub(super) look: Option<SectionId>,
     /// What came of taking the leases.
     pub(super) leases: Option<SectionId>,
+    /// What is replaced, by the server's name.
+    pub(super) replacements: BTreeMap<String, Replacement>,
+    /// What became of the containers that were set aside.
+    pub(super) finishes: BTreeMap<String, SectionId>,
+    /// A second look, when one of them was put back.
+    pub(super) again: Option<SectionId>,
 }
+
+/// The shell variables of the look, and of those in it that have not settled.
+const LOOK: &str = "mcp_look";
+const DOWN: &str = "mcp_down";
 
 /// Who takes leases on the host, and for how long.
 pub(super) type Wish<'a> = (Holder<'a>, Duration);
@@ -55,19 +69,24 @@ impl Plan {
         wish: Option<Wish<'_>>,
         stamp: &Stamp,
     ) -> Self {
+        let mut replacements = BTreeMap::new();
         let mut steps: Vec<(i64, &Registered<'_>, String)> = registered
             .iter()
             .zip(decisions)
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
-                let code = r.in_locale(d.code(r, before.get(&r.container).map(|c| c.id.as_str()))?);
+                let replacement = replace::replacement(d, r, Pair::of(before, r));
+                let code = r.in_locale(code(host, r, d, before, replacement.as_ref())?);
                 let code = stamp.around(host, verb.as_str(), r, code);
                 let code = if wish.is_some() { lease::guarded(&r.container, &code) } else { code };
+                replacements.extend(replacement.map(|replacement| (r.target.server.name.to_string(), replacement)));
                 Some((if verb == Verb::Stop { -priority } else { priority }, r, code))
             })
             .collect();
         let (jobs, logs) = (BTreeMap::new(), BTreeMap::new());
-        let mut plan = Self { script: None, jobs, logs, health: None, look: None, leases: None };
+        let (finishes, again) = (BTreeMap::new(), None);
+        let mut plan =
+            Self { script: None, jobs, logs, health: None, look: None, leases: None, replacements, finishes, again };
         if steps.is_empty() && options.health.is_none() {
             return plan;
         }
@@ -75,6 +94,9 @@ impl Plan {
         let mut script = Script::new();
         script.export(&host.env);
         script.outlive_connection();
+        if !plan.replacements.is_empty() {
+            script.plain(&replacement::functions(&program(host)));
+        }
         if let Some((holder, allowed)) = wish.filter(|_| !steps.is_empty()) {
             let names: Vec<&str> = steps.iter().map(|(_, r, _)| r.container.as_str()).collect();
             plan.leases = Some(lease::take(&mut script, &names, &holder, allowed));
@@ -85,16 +107,95 @@ impl Plan {
             plan.jobs.extend(group.iter().map(|(_, r, _)| r.target.server.name.to_string()).zip(ids));
         }
         let started = started(registered, decisions);
-        if let Some(settle) = settle(options).filter(|_| !started.is_empty()) {
+        if !started.is_empty()
+            && let Some(settle) = settle(options, host, &started, !plan.replacements.is_empty())
+        {
             script.plain(&settle);
         }
         if let Some(allowed) = options.health {
             plan.health = Some(health::wait(&mut script, host, &meant_to_run(registered, decisions), allowed));
         }
-        let (look, logs) = look(&mut script, host, registered, &started);
+        let keeps = !plan.replacements.is_empty();
+        let (look, logs) = look(&mut script, host, registered, &started, (options, keeps));
         (plan.look, plan.logs) = (Some(look), logs);
+        if keeps {
+            plan.finish(&mut script, host, registered, wish.is_some());
+        }
         plan.script = Some(script);
         plan
+    }
+
+    /// Removes what was set aside, or puts it back, by what the look has shown, and looks again if something was put back.
+    fn finish(&mut self, script: &mut Script, host: &Host, registered: &[Registered<'_>], leases: bool) {
+        let (mut codes, mut names, mut verdicts) = (vec![], vec![], String::new());
+        for r in registered {
+            let name = r.target.server.name.as_str();
+            let Some(replacement) = self.replacements.get(name) else { continue };
+            let variable = format!("mcp_v{}", codes.len());
+            script.plain(&replacement.judge(&variable, LOOK, DOWN));
+            let code = replacement.finish(&program(host), &variable, LOOK);
+            codes.push(if leases { lease::guarded(&r.container, &code) } else { code });
+            verdicts.push_str(&format!("${variable}"));
+            names.push(name.to_owned());
+        }
+        let ids = script.side_by_side(&codes, AT_ONCE);
+        self.finishes = names.into_iter().zip(ids).collect();
+        let inspect = observe::question(observe::names(registered), host);
+        self.again = Some(script.run(&format!("case {verdicts} in *back*) {inspect};; esac")));
+    }
+}
+
+/// The shell text that carries out `decision`; `None` when nothing is to be done. A previous container that nobody needs any more goes
+/// with it.
+fn code(
+    host: &Host,
+    r: &Registered<'_>,
+    decision: &Decision,
+    before: &Observation,
+    replacement: Option<&Replacement>,
+) -> Option<String> {
+    let code = code_of(host, r, decision, before, replacement)?;
+    let (pair, keep) = (Pair::of(before, r), replace::keep(r));
+    let stopped = pair.interrupted(keep).filter(|_| *decision == Decision::Stop);
+    let gone = stopped.or_else(|| pair.expired(keep, before.host_time())).filter(|_| *decision != Decision::RollBack);
+    let gone = gone.map(|c| format!("{} >/dev/null 2>&1; ", say(&command::force_remove(&c.id), host)));
+    Some(gone.unwrap_or_default() + &code)
+}
+
+fn code_of(
+    host: &Host,
+    r: &Registered<'_>,
+    decision: &Decision,
+    before: &Observation,
+    replacement: Option<&Replacement>,
+) -> Option<String> {
+    let current = Pair::of(before, r).current;
+    let (docker, id) = (&program(host), current.map(|c| c.id.as_str()));
+    match (decision, replacement) {
+        (Decision::Replace | Decision::StopAndReplace, Some(replacement)) => {
+            let by_id = say(&command::stop(&replacement.old), host);
+            // A registered stop string may come back before the container has ended.
+            let stop = if r.stops_by_default() { by_id } else { format!("{} && {by_id}", r.stop_command()) };
+            Some(if_still(r, &replacement.old, &replacement.begin(docker, &stop, &r.run_command())))
+        }
+        (Decision::Complete, Some(replacement)) => {
+            let stop = say(&command::stop(&replacement.old), host);
+            Some(replacement.begin(docker, &stop, &r.run_command()))
+        }
+        (Decision::RollBack, Some(replacement)) => {
+            let kept = replace::replacement(&Decision::PutBack { start: true }, r, Pair::of(before, r))?;
+            let stop =
+                if r.stops_by_default() { say(&command::stop(&replacement.old), host) } else { r.stop_command() };
+            Some(if_still(r, &replacement.old, &replacement.swap(docker, &stop, &kept)))
+        }
+        (Decision::Finish(_), Some(_)) => Some(":".to_owned()),
+        (Decision::PutBack { .. }, Some(replacement)) => Some(replacement.put_back(docker, id)),
+        // It cannot be kept, so what can be known beforehand is asked before it is stopped.
+        (Decision::StopAndReplace, None) => {
+            let (code, checks) = (decision.code(r, id)?, checks::before_stop(docker, &r.run, current?));
+            Some(format!("{checks} && {{ {code}\n}}"))
+        }
+        _ => decision.code(r, id),
     }
 }
 
@@ -103,30 +204,52 @@ pub(super) fn started<'a, 'r>(registered: &'a [Registered<'r>], decisions: &[Dec
     registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect()
 }
 
-/// Waits for the settle time, if there is any.
-pub(super) fn settle(options: Options) -> Option<String> {
+/// How often it is looked whether all containers have settled, in seconds.
+const GLANCE: f64 = 0.5;
+
+/// Waits for the settle time of the containers of `started`, if there is any: less when docker's health checks have passed or failed, or
+/// all have ended. With `polls` that is asked all the time, because a server is away while its new container does not come up.
+pub(super) fn settle(options: Options, host: &Host, started: &[&Registered<'_>], polls: bool) -> Option<String> {
     let settle = options.settle.as_secs_f64();
-    (settle > 0.0).then(|| format!("sleep {settle} 2>/dev/null || sleep {}", settle.ceil()))
+    let sleep = |seconds: f64| format!("sleep {seconds} 2>/dev/null || sleep {}", seconds.ceil());
+    if settle < 1.0 {
+        return (settle > 0.0).then(|| sleep(settle));
+    }
+    let ask = say(&command::unsettled(started.iter().map(|r| r.container.as_str())), host);
+    let (turns, all) = ((settle / GLANCE).ceil(), sleep(settle));
+    // Without a health check the whole time is waited for, which needs no questions.
+    let at_once = if polls { String::new() } else { format!("case $mcp_n$mcp_u in 0*n*) {all}; break;; esac\n") };
+    // The host's own clock bounds it as well: docker may take long to answer.
+    Some(format!(
+        "mcp_n=0; mcp_end=$(( $(date +%s) + {} ))\n\
+         while mcp_u=$({ask} 2>/dev/null) || mcp_u=n$mcp_u; [ -n \"$mcp_u\" ]; do\n\
+         {at_once}\
+         if [ $mcp_n -ge {turns} ] || [ \"$(date +%s)\" -gt $mcp_end ]; then break; fi\n\
+         mcp_n=$((mcp_n+1)); {}\n\
+         done",
+        settle.ceil(),
+        sleep(GLANCE)
+    ))
 }
 
-/// Looks at the containers of `registered`, and reads the last log lines of those among `started` that are not up. One look serves both,
-/// and docker is asked for a log only when there is one to read.
+/// Looks at the containers of `registered`, and reads the last log lines of those among `started` that have not settled. One look serves
+/// both, and what follows it where it `keeps` containers aside; docker is asked for a log only when there is one to read.
 pub(super) fn look(
     script: &mut Script,
     host: &Host,
     registered: &[Registered<'_>],
     started: &[&Registered<'_>],
+    (options, keeps): (Options, bool),
 ) -> (SectionId, BTreeMap<String, SectionId>) {
-    let names: Vec<&str> = registered.iter().map(|r| r.container.as_str()).collect();
-    let inspect = observe::question(&names, host);
-    if started.is_empty() {
+    let inspect = observe::question(observe::names(registered), host);
+    if started.is_empty() && !keeps {
         return (script.run(&inspect), BTreeMap::new());
     }
-    let look = script.run_and_keep(&inspect, "mcp_look");
-    script.plain(&not_up("mcp_look", "mcp_down"));
+    let look = script.run_and_keep(&inspect, LOOK);
+    script.plain(&not_settled(LOOK, DOWN, options.health.is_some()));
     let log = |r: &&Registered<'_>| {
         let last = say(&command::logs(&r.container).tail(LAST_LINES).command(), host);
-        let id = script.run(&is_among("mcp_down", &r.container, &format!("{last} 2>&1")));
+        let id = script.run(&is_among(DOWN, &r.container, &format!("{last} 2>&1")));
         (r.target.server.name.to_string(), id)
     };
     (look, started.iter().map(log).collect())

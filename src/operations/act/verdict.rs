@@ -7,8 +7,11 @@
 //! Boundary: pure. Next: `afterwards` makes rows of it.
 
 use crate::{
-    docker::inspect::{Container, ContainerState},
-    operations::change::Decision,
+    docker::{
+        inspect::{Container, ContainerState},
+        replacement::Replacement,
+    },
+    operations::change::{Decision, replace::Pair},
 };
 
 /// What became of it.
@@ -20,6 +23,8 @@ pub(super) enum Verdict {
     Refused,
     /// Nothing of it happened.
     NotDone,
+    /// The container that was to be replaced was stopped, or set aside, and has its place again.
+    Back,
     /// It ended half-way, like this.
     Half(&'static str),
     /// It cannot be told, because of this.
@@ -44,6 +49,9 @@ enum Anew {
     ByPolicy,
 }
 
+/// That the script ended with the old container aside.
+const ASIDE: &str = "the old container is set aside, and no new one has settled";
+const STOPPED: &str = "the old container was stopped, and no new one was made";
 const GONE: &str = "there is no container any more";
 const ANOTHER: &str = "another container has its name now";
 const HIDDEN: &str = "its restart policy started it again meanwhile, which hides whether it was restarted";
@@ -70,6 +78,8 @@ impl Verdict {
         let other = after.filter(|after| after.id != before.id);
         match decision {
             Decision::Leave(_) | Decision::Refuse(_) => Self::Done,
+            // Told by `of_replacement`.
+            Decision::Complete | Decision::Finish(_) | Decision::PutBack { .. } | Decision::RollBack => Self::NotDone,
             Decision::Create | Decision::Replace => match (same, other) {
                 (_, Some(other)) => Self::made(other),
                 (Some(same), _) if same.state != ContainerState::Removing => Self::NotDone,
@@ -103,15 +113,33 @@ impl Verdict {
             },
             Decision::StopAndReplace => match (same, other) {
                 (_, Some(other)) => Self::made(other),
-                (Some(same), _) if !same.state.is_alive() => {
-                    Self::Half("the old container was stopped, and no new one was made")
-                }
+                (Some(same), _) if !same.state.is_alive() => Self::Half(STOPPED),
                 (Some(same), _) if anew(before, same) == Anew::Yes => {
                     Self::Half("the old container is still there and was started again meanwhile")
                 }
                 (Some(_), _) => Self::NotDone,
                 (None, None) => Self::Half("the old container was stopped and removed, and no new one runs"),
             },
+        }
+    }
+
+    /// The verdict on a replacement whose old container can be kept.
+    pub(super) fn of_replacement(replacement: &Replacement, before: Pair<'_>, after: Pair<'_>) -> Self {
+        let id = |c: Option<&Container>| c.map(|c| c.id.clone());
+        let is_old = |c: &&Container| c.id == replacement.old;
+        let was_in_place = before.current.filter(is_old);
+        match (after.current, after.previous.filter(is_old)) {
+            (Some(same), _) if same.id == replacement.old => match was_in_place {
+                Some(was) if same.started_at == was.started_at && same.state.is_alive() => Self::NotDone,
+                Some(_) if replacement.runs && !same.state.is_alive() => Self::Half(STOPPED),
+                Some(_) if !replacement.runs => Self::NotDone,
+                _ => Self::Back,
+            },
+            (Some(new), Some(_)) if replacement.is_kept && new.state.is_alive() => Self::Done,
+            (current, Some(_)) if was_in_place.is_none() && id(current) == id(before.current) => Self::NotDone,
+            (_, Some(_)) => Self::Half(ASIDE),
+            (Some(new), None) => Self::made(new),
+            (None, None) => Self::Half("the old container was stopped and removed, and no new one runs"),
         }
     }
 

@@ -42,6 +42,7 @@ enum Gist {
     Done,
     Refused,
     NotDone,
+    Back,
     Half,
     Open,
 }
@@ -53,6 +54,7 @@ fn gist(decision: &Decision, nature: Nature, before: Option<Sketch>, after: Opti
         Verdict::Done => Done,
         Verdict::Refused => Refused,
         Verdict::NotDone => NotDone,
+        Verdict::Back => Back,
         Verdict::Half(_) => Half,
         Verdict::Open(_) => Open,
     }
@@ -189,5 +191,51 @@ fn what_needed_nothing_is_done_whatever_is_seen() {
             &decision,
             &[(PLAIN, None, None, Done), (PLAIN, Some(UP), None, Done), (PLAIN, Some(UP), Some(NEW), Done)],
         );
+    }
+}
+
+#[test]
+fn a_replacement_is_done_undone_or_half_done() {
+    const PREVIOUS: Sketch = ("old", Exited, 1, 0, "");
+    let replacement = |runs, is_aside| Replacement {
+        name: "a".into(),
+        old: "old".into(),
+        policy: None,
+        runs,
+        starts: runs,
+        is_aside,
+        remains: None,
+        is_kept: false,
+    };
+    for (runs, before, current, previous, expected) in [
+        (true, (Some(UP), None), Some(UP), None, NotDone),
+        (true, (Some(UP), None), Some(UP_AGAIN), None, Back),
+        (true, (Some(UP), None), Some(DOWN), None, Half),
+        (false, (Some(DOWN), None), Some(DOWN), None, NotDone),
+        (true, (Some(UP), None), None, Some(PREVIOUS), Half),
+        (true, (Some(UP), None), Some(NEW_MADE), Some(PREVIOUS), Half),
+        (true, (Some(UP), None), Some(NEW), Some(PREVIOUS), Half),
+        (true, (Some(UP), None), Some(NEW), None, Done),
+        (true, (Some(UP), None), Some(NEW_FAILED), None, Refused),
+        (true, (Some(UP), None), None, None, Half),
+        // An earlier replacement had set it aside.
+        (false, (None, Some(PREVIOUS)), None, Some(PREVIOUS), NotDone),
+        (false, (None, Some(PREVIOUS)), Some(NEW), None, Done),
+        (false, (None, Some(PREVIOUS)), Some(UP_AGAIN), None, Back),
+    ] {
+        let container = |sketch: Option<Sketch>| sketch.map(container);
+        let (now, old) = (container(current), container(previous));
+        let (was, was_aside) = (container(before.0), container(before.1));
+        let before = Pair { current: was.as_ref(), previous: was_aside.as_ref() };
+        let after = Pair { current: now.as_ref(), previous: old.as_ref() };
+        let found = match Verdict::of_replacement(&replacement(runs, was_aside.is_some()), before, after) {
+            Verdict::Done => Done,
+            Verdict::Refused => Refused,
+            Verdict::NotDone => NotDone,
+            Verdict::Back => Back,
+            Verdict::Half(_) => Half,
+            Verdict::Open(_) => Open,
+        };
+        assert_eq!(found, expected, "{current:?} {previous:?}");
     }
 }

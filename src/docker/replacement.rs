@@ -1,0 +1,198 @@
+//! Replaces a container without losing it: shell text that keeps the old container aside until the new one has settled, and that puts
+//! it back otherwise.
+//!
+//! The steps are stop, rename to [`previous_name`], `update --restart no`, the registered string; later, in the same script,
+//! [`Replacement::judge`] and [`Replacement::finish`] remove the old container or put it back. Each step leaves a state that the next
+//! run can tell and finish: the name of the old container is the only mark. The rename comes before the change of the restart policy, so
+//! that a container that still has its own name never lost its policy.
+//!
+//! Boundary: text only; what is decided is `operations::change::replace`'s. Containers are named by their ids wherever they are known.
+
+use super::{command, shell::quote};
+
+/// The end of the name of a container that is kept aside.
+const SUFFIX: &str = ".mcp-previous";
+
+/// The name under which the container called `name` is kept while it is being replaced.
+#[must_use]
+pub fn previous_name(name: &str) -> String {
+    format!("{name}{SUFFIX}")
+}
+
+/// The name of the container that `name` is the previous one of, if it is one.
+#[must_use]
+pub fn of_previous(name: &str) -> Option<&str> {
+    name.strip_suffix(SUFFIX)
+}
+
+/// The line by which a command tells that the old container was set aside.
+pub const ASIDE: &str = "mcp: aside";
+
+/// What [`Replacement::finish`] prints when it has put the old container back.
+pub const BACK: &str = "mcp: back";
+
+/// How one container is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The container's name.
+    pub name: String,
+    /// The id of the container that is kept aside.
+    pub old: String,
+    /// The restart policy that it gets back; `None` leaves it as it is.
+    pub policy: Option<String>,
+    /// It runs (or is paused, or waits to be restarted), so it has to be stopped.
+    pub runs: bool,
+    /// It is to be started when it is put back.
+    pub starts: bool,
+    /// An earlier replacement has set it aside already.
+    pub is_aside: bool,
+    /// The id of what goes first: what an earlier replacement left, or has kept.
+    pub remains: Option<String>,
+    /// The old one is kept after the new one has settled.
+    pub is_kept: bool,
+}
+
+/// Defines `mcp_back OLD NAME POLICY START NEW`: removes the container NEW, gives OLD its name and policy back and starts it if START
+/// is 1. It may be repeated, and fails when OLD has not got its name or does not start. `docker` are the host's words for docker.
+#[must_use]
+pub fn functions(docker: &str) -> String {
+    let exists = command::exists("x").to_shell_with(docker);
+    let exists = exists.strip_suffix('x').unwrap_or(&exists);
+    format!(
+        "mcp_back() {{\n\
+         if [ -n \"$5\" ] && [ \"$5\" != \"$1\" ]; then {docker} rm -f -v \"$5\" >/dev/null 2>&1; fi\n\
+         if [ -n \"$3\" ]; then {docker} update --restart \"$3\" \"$1\" >/dev/null 2>&1; fi\n\
+         mcp_try=0\n\
+         until [ \"$({exists}\"$2\" 2>/dev/null)\" = \"$1\" ] || mcp_err=$({docker} rename \"$1\" \"$2\" 2>&1); do\n\
+         mcp_try=$((mcp_try+1)); if [ $mcp_try -ge 4 ]; then break; fi; sleep 0.5 2>/dev/null || sleep 1; done\n\
+         mcp_ok=0; if [ $mcp_try -ge 4 ]; then mcp_ok=1; printf '%s\\n' \"$mcp_err\" >&2; fi\n\
+         if [ \"$4\" = 1 ]; then\n\
+         mcp_try=0\n\
+         until mcp_err=$({docker} start \"$1\" 2>&1); do\n\
+         mcp_try=$((mcp_try+1)); if [ $mcp_try -ge 4 ]; then mcp_ok=1; printf '%s\\n' \"$mcp_err\" >&2; break; fi; sleep 0.5 2>/dev/null || sleep 1; done\n\
+         fi\n\
+         [ $mcp_ok = 0 ]\n\
+         }}"
+    )
+}
+
+impl Replacement {
+    /// Puts the old container back after what has the id in the shell variable `new` (or nothing) is removed.
+    fn back(&self, new: &str) -> String {
+        let Self { name, old, policy, starts, .. } = self;
+        let policy = quote(policy.as_deref().unwrap_or_default());
+        format!("mcp_back {} {} {policy} {} \"{new}\"", quote(old), quote(name), u8::from(*starts))
+    }
+
+    /// Sets the old container aside, which `stop` stops, and runs `run`, the registered string; `docker` are the host's words for docker.
+    /// When that fails the old container is put back at once. Ends as `run` does.
+    #[must_use]
+    pub fn begin(&self, docker: &str, stop: &str, run: &str) -> String {
+        let say = |command: command::DockerCommand| command.to_shell_with(docker);
+        let (old, previous) = (quote(&self.old), previous_name(&self.name));
+        let remains = self.remains.as_deref().map(|id| {
+            let (stop, remove) = (say(command::stop(id)), say(command::force_remove(id)));
+            format!("{{ {stop}; {remove}; }} >/dev/null 2>&1\n")
+        });
+        // What was created but could not be started; docker prints its id first. Where nothing is printed, only a container that
+        // never ran can be its remains.
+        let new = format!(
+            "mcp_new=${{mcp_out##*'\n'}}\n\
+             case $mcp_new in ''|*[!0-9a-f]*) mcp_new=$({} 2>/dev/null);; esac",
+            say(command::id_if_created(&self.name))
+        );
+        let run = format!(
+            "echo '{ASIDE}'\n\
+             mcp_out=$( {run}\n)\n\
+             mcp_end=$?; printf '%s\\n' \"$mcp_out\"\n\
+             if [ $mcp_end != 0 ]; then {new}\n{} && echo '{BACK}'; fi",
+            self.back("$mcp_new")
+        );
+        let update = format!("{} >/dev/null 2>&1", say(command::update_restart(&self.old, "no")));
+        let again = if self.runs { format!("; {docker} start {old} >/dev/null 2>&1") } else { String::new() };
+        let stops = if self.runs { format!("{{ {stop}\n}} >/dev/null") } else { "true".to_owned() };
+        let aside = if self.is_aside {
+            // Nothing but its policy may have brought it up again.
+            format!("{{ {update}; {stops}; }}")
+        } else {
+            let rename = format!("{} >/dev/null", say(command::rename(&self.old, &previous)));
+            format!("{stops} && {rename} && {{ {update}; true; }}")
+        };
+        format!("{}if {aside}; then {run}\nelse mcp_end=$?{again}; fi; ( exit $mcp_end )", remains.unwrap_or_default())
+    }
+
+    /// As [`Replacement::begin`], with `kept`, a container that was set aside and kept, in place of a new one. It keeps its name for as
+    /// long as the other one needs it.
+    #[must_use]
+    pub fn swap(&self, docker: &str, stop: &str, kept: &Self) -> String {
+        let (previous, between) = (previous_name(&self.name), format!("{}.mcp-rollback", self.name));
+        let say = |command: command::DockerCommand| command.to_shell_with(docker);
+        let rename = |name: &str| format!("{} >/dev/null", say(command::rename(&kept.old, name)));
+        let policy = kept
+            .policy
+            .as_deref()
+            .map(|policy| format!("{} >/dev/null 2>&1; ", say(command::update_restart(&kept.old, policy))));
+        let run = format!(
+            "{} && {{ {}{} >/dev/null && echo {}; }} || {{ mcp_end=$?; {} 2>&1; ( exit $mcp_end ); }}",
+            rename(&self.name),
+            policy.unwrap_or_default(),
+            say(command::start(&kept.old)),
+            quote(&kept.old),
+            rename(&between)
+        );
+        let begin = Self { remains: None, ..self.clone() }.begin(docker, stop, &run);
+        format!(
+            "{} && {{ {begin}\n}} || {{ mcp_end=$?; {} 2>&1; ( exit $mcp_end ); }}",
+            rename(&between),
+            rename(&previous)
+        )
+    }
+
+    /// Sets `$VARIABLE` to `keep`, `back` or nothing: what has to be done with the old container, by `$look`, an answer to
+    /// [`command::inspect`] about both names, and `$bad`, those in it that have not settled (see [`super::not_up::not_settled`]).
+    #[must_use]
+    pub fn judge(&self, variable: &str, look: &str, bad: &str) -> String {
+        let Self { name, old, .. } = self;
+        let previous = previous_name(name);
+        format!(
+            "{variable}=''\n\
+             case ${look} in *'{{\"id\":\"{old}\",\"name\":\"/{previous}\"'*) {variable}=back\n\
+             case ${look} in *'\"name\":\"/{name}\"'*) {variable}=keep;; esac\n\
+             case ${bad} in *'\"name\":\"/{name}\"'*) {variable}=back;; esac;;\n\
+             esac"
+        )
+    }
+
+    /// Does what [`Replacement::judge`] has found, with the same `variable` and `look`. The new container goes by the id that was seen.
+    #[must_use]
+    pub fn finish(&self, docker: &str, variable: &str, look: &str) -> String {
+        let name = &self.name;
+        let keep = if self.is_kept {
+            "true".to_owned()
+        } else {
+            format!("{} >/dev/null", command::force_remove(&self.old).to_shell_with(docker))
+        };
+        format!(
+            "case ${variable} in\n\
+             keep) {keep};;\n\
+             back) mcp_new=''\n\
+             case ${look} in *'\"name\":\"/{name}\"'*) mcp_new=${{{look}%%'\",\"name\":\"/{name}\"'*}}; mcp_new=${{mcp_new##*'{{\"id\":\"'}};; esac\n\
+             {} && echo '{BACK}';;\n\
+             esac",
+            self.back("$mcp_new")
+        )
+    }
+
+    /// Puts the old container back without a look: `new`, an id, goes.
+    #[must_use]
+    pub fn put_back(&self, docker: &str, new: Option<&str>) -> String {
+        let stop = match (self.runs, self.starts) {
+            (true, false) => format!("{} >/dev/null 2>&1; ", command::stop(&self.old).to_shell_with(docker)),
+            _ => String::new(),
+        };
+        format!("{stop}{} && echo '{BACK}'", self.back(new.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

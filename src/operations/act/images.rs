@@ -1,0 +1,88 @@
+//! Images that a host does not have are pulled before anything is stopped there, in a remote command of its own.
+//!
+//! Boundary: asks, pulls and gives back what failed; what that means for an instance is `act`'s.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    docker::command,
+    fleet::Session,
+    operations::{
+        Trouble,
+        change::Decision,
+        registered::{Registered, say},
+    },
+    transport::script::{Script, Section, SectionId},
+};
+
+/// How long the images of one host may take.
+const PULL_ALLOWED: Duration = Duration::from_secs(1800);
+
+/// How many images of one host are pulled at once.
+const AT_ONCE: usize = 3;
+
+/// The images of `registered` as they are written, each once.
+fn images<'r>(registered: &'r [Registered<'_>]) -> Vec<&'r str> {
+    let mut images: Vec<&str> =
+        registered.iter().filter(|r| !r.run.image_is_unresolved()).map(|r| r.run.image()).collect();
+    images.sort_unstable();
+    images.dedup();
+    images
+}
+
+/// Adds the question which images of `registered` are missing: one call to docker where none is.
+pub(in crate::operations) fn ask(
+    script: &mut Script,
+    session: &Session<'_>,
+    registered: &[Registered<'_>],
+) -> SectionId {
+    let host = session.host();
+    let images = images(registered);
+    let one = |(index, image): (usize, &&str)| {
+        format!("{} >/dev/null 2>&1 || echo {index}", say(&command::images_exist([image]), host))
+    };
+    let each: Vec<String> = images.iter().enumerate().map(one).collect();
+    match images.len() {
+        0 => script.run(":"),
+        1 => script.run(&each[0]),
+        _ => script.run(&format!(
+            "{} >/dev/null 2>&1 || {{ {}; }}",
+            say(&command::images_exist(&images), host),
+            each.join("; ")
+        )),
+    }
+}
+
+/// Reads the answer to [`ask`].
+pub(in crate::operations) fn read<'r>(section: Option<&Section>, registered: &'r [Registered<'_>]) -> Vec<&'r str> {
+    let images = images(registered);
+    let text = section.map(Section::stdout_text).unwrap_or_default();
+    text.lines().filter_map(|line| images.get(line.trim().parse::<usize>().ok()?).copied()).collect()
+}
+
+/// Whether `decision` runs the registered string, for which the image must be there.
+pub(super) fn is_needed(decision: &Decision) -> bool {
+    matches!(decision, Decision::Create | Decision::Replace | Decision::StopAndReplace | Decision::Complete)
+}
+
+/// Pulls `images`, and gives why those could not be pulled that could not.
+pub(super) fn pull(session: &mut Session<'_>, images: &[&Registered<'_>]) -> BTreeMap<String, Trouble> {
+    let host = session.host();
+    let mut script = Script::new();
+    script.export(&host.env);
+    let codes: Vec<String> = images.iter().map(|r| format!("{{ {}\n}} >/dev/null", r.pull_command())).collect();
+    let ids = script.side_by_side(&codes, AT_ONCE);
+    let sections = match session.exec("pull", &script, PULL_ALLOWED) {
+        Ok(sections) => sections,
+        Err(error) => {
+            let trouble = Trouble::host(&error, host);
+            return images.iter().map(|r| (r.run.image().to_owned(), trouble.clone())).collect();
+        }
+    };
+    let failed = images.iter().zip(ids).filter_map(|(r, id)| {
+        let section = sections.get(id);
+        let stderr = section.map(Section::stderr_text).unwrap_or_default();
+        Some((r.run.image().to_owned(), Trouble::docker(section.and_then(|s| s.exit), &stderr)?))
+    });
+    failed.collect()
+}
