@@ -220,6 +220,10 @@ fn hint(kind: &TransportErrorKind, phase: Phase, host: &Host) -> Option<String> 
         TransportErrorKind::Forward { jump, .. } => {
             format!("is {name} up, and does {jump} reach its address and port? check hosts.{name}.address and .port")
         }
+        TransportErrorKind::NoCommonAlgorithm { keyword, .. } => format!(
+            "allow one of those offered here by {keyword} in sshd_config on {name}, or update its SSH server; a {keyword} in your \
+             ssh_config limits what is offered here"
+        ),
         TransportErrorKind::KnownHosts { .. } => "make the file readable and writable for you".to_owned(),
         TransportErrorKind::Authentication { .. } => {
             format!("add a key with `ssh-add`, set hosts.{name}.identity_file or .user, or use --ask-pass")

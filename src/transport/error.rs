@@ -107,6 +107,18 @@ pub enum TransportErrorKind {
     /// The host took none of the identities. `tried` names each with its reason.
     #[error("{user}@{target} accepted none of: {}", tried.join(", "))]
     Authentication { user: String, target: String, tried: Vec<String> },
+    /// The host and this client have no algorithm of one kind in common.
+    #[error(
+        "no matching {what} with {target}: it offers {}; offered here: {}", theirs.join(","), ours.join(",")
+    )]
+    NoCommonAlgorithm {
+        target: String,
+        what: &'static str,
+        /// The keyword of ssh_config(5) and sshd_config(5) that sets it.
+        keyword: &'static str,
+        theirs: Vec<String>,
+        ours: Vec<String>,
+    },
     /// The host's entry cannot be used as it is (e.g. a key kind that is not supported).
     #[error("{0}")]
     Unsupported(String),

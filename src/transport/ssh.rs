@@ -25,6 +25,7 @@ mod known_hosts;
 mod known_index;
 mod known_lines;
 mod link;
+mod peer_offer;
 mod signing;
 mod socket;
 mod wire;
@@ -50,6 +51,7 @@ use self::{
     jump::Jumps,
     kept::{Keep, Key, Place, attach},
     keys::KeyRing,
+    peer_offer::{Mismatch, Offer},
     socket::Socket,
     wire::Wire,
 };
@@ -308,9 +310,47 @@ impl Core {
         (limits.phase)(Phase::KeyExchange);
         self.host_keys.prefer_known(&wire.session, endpoint)?;
         algorithms::offer(&wire.session, &endpoint.algorithms)?;
-        wire.handshake(limits)?;
+        if let Err(error) = wire.handshake(limits) {
+            let ours = self.our_offer(&wire, endpoint);
+            drop(wire);
+            return Err(self.explained(endpoint, limits, error, ours));
+        }
         (limits.phase)(Phase::HostKey);
         finish(wire, limits)
+    }
+
+    /// What a session offers to `endpoint`.
+    fn our_offer(&self, wire: &Wire, endpoint: &SshEndpoint) -> Option<Offer> {
+        let host_keys = self.host_keys.order(endpoint).ok()?;
+        Some(Offer { host_keys, ..algorithms::offered(&wire.session, &endpoint.algorithms)? })
+    }
+
+    /// `error` of a key exchange; the algorithms of both sides in its place, where none are in common.
+    fn explained(
+        self: &Arc<Self>,
+        endpoint: &SshEndpoint,
+        limits: &Limits<'_>,
+        error: TransportError,
+        ours: Option<Offer>,
+    ) -> TransportError {
+        let Some(ours) = ours.filter(|_| Wire::may_lack_algorithms(&error)) else { return error };
+        let limits = &Limits { deadline: limits.deadline.min(Instant::now() + peer_offer::PATIENCE), ..*limits };
+        let mut waited = Duration::ZERO;
+        // Without a turn: this host has one already.
+        let socket = if endpoint.jump.is_empty() {
+            dial::dial(endpoint, limits).map(Socket::Tcp)
+        } else {
+            self.jumps.open(self, endpoint, limits, &mut waited)
+        };
+        let theirs = socket.ok().and_then(|socket| peer_offer::read(&socket, limits));
+        match theirs.and_then(|theirs| ours.mismatch(&theirs)) {
+            None => error,
+            Some(Mismatch { what, keyword, theirs, ours }) => {
+                let kind =
+                    TransportErrorKind::NoCommonAlgorithm { target: target(endpoint), what, keyword, theirs, ours };
+                TransportError::new(Phase::KeyExchange, kind)
+            }
+        }
     }
 
     /// A connection to the endpoint, straight or through its jump hosts, with the permission to start a session on it.

@@ -72,8 +72,10 @@ fn check_names_every_host_that_is_out_of_reach_once_for_each_reason() {
 #[test]
 fn a_refused_host_fails_alone_and_without_a_connection() {
     // Nothing listens on port 1, so the other host fails in another way.
-    let home =
-        Home::with("Host b\nMatch originalhost b exec true\nHost a\nHostName 127.0.0.1\nPort 1\n", "hosts: [a, b]\n");
+    let home = Home::with(
+        "Host b\nMatch originalhost b exec true\nUser x\nHost a\nHostName 127.0.0.1\nPort 1\n",
+        "hosts: [a, b]\n",
+    );
     let check = home.mcp(&["hosts", "check", "-o", "json"]);
     assert_eq!(check.status.code(), Some(4), "{}", text(&check));
     let json: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();

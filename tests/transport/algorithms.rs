@@ -4,7 +4,10 @@ use std::{
     sync::Arc,
 };
 
-use mcp::domain::{AddressFamily, Algorithms, SshEndpoint};
+use mcp::{
+    domain::{AddressFamily, Algorithms, SshEndpoint},
+    transport::{Phase, TransportErrorKind},
+};
 
 use crate::sshd::{Sshd, connect, connector, refusal};
 
@@ -68,6 +71,27 @@ fn strict_key_exchange_is_announced_whatever_the_list() {
         assert!(heard.contains(",kex-strict-c-v00@openssh.com"), "{list}: {heard}");
         assert_eq!(heard.contains("ecdh-sha2-nistp256"), list.starts_with('^'), "{list}: {heard}");
     }
+}
+
+#[test]
+fn a_key_exchange_without_a_common_algorithm_lists_both_sides() {
+    let sshd = Sshd::with(&["ed25519"], "Ciphers aes128-ctr\nKexAlgorithms ecdh-sha2-nistp256");
+    let refused = |algorithms: Algorithms| {
+        let error = refusal(&connector(), SshEndpoint { algorithms: Arc::new(algorithms), ..sshd.endpoint() });
+        assert_eq!(error.phase, Phase::KeyExchange);
+        match *error.kind {
+            TransportErrorKind::NoCommonAlgorithm { what, theirs, ours, .. } => {
+                (what, theirs.join(","), ours.join(","))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let kex = refused(Algorithms { key_exchange: Some("curve25519-sha256".into()), ..Algorithms::default() });
+    assert_eq!(kex, ("key exchange method", "ecdh-sha2-nistp256".into(), "curve25519-sha256".into()));
+    let cipher = refused(Algorithms { ciphers: Some("aes256-ctr".into()), ..Algorithms::default() });
+    assert_eq!(cipher, ("cipher", "aes128-ctr".into(), "aes256-ctr".into()));
+    let host_key = refused(Algorithms { host_keys: Some("rsa-sha2-512".into()), ..Algorithms::default() });
+    assert_eq!(host_key, ("host key type", "ssh-ed25519".into(), "rsa-sha2-512".into()));
 }
 
 #[test]

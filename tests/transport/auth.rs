@@ -264,3 +264,37 @@ fn a_user_certificate_beside_the_key_logs_in() {
     fs::write(sshd.path("authorized_keys"), format!("cert-authority {public}")).unwrap();
     connect(&connector(), SshEndpoint { identity_files: vec![key], ..sshd.endpoint() }).unwrap();
 }
+
+#[test]
+fn a_named_file_goes_before_keys_that_the_agent_happens_to_hold_and_after_its_copy_of_the_file_s() {
+    let sshd = Sshd::with(&["ed25519"], "MaxAuthTries 2");
+    let agent = Agent::start(sshd.directory.path());
+    for name in ["other_1", "other_2", "other_3", "other_4", "other_5", "other_6"] {
+        keygen(&sshd.path(name), "ed25519", "");
+        agent.add(&sshd.path(name));
+    }
+    // The file is here, and the agent does not have its key.
+    connect(&agent.connector(), sshd.endpoint()).unwrap();
+    // The agent has the key of a file with a passphrase: nobody is asked for it.
+    let locked = sshd.authorize("locked", "ed25519", "");
+    agent.add(&locked);
+    let mut command = Command::new("ssh-keygen");
+    assert!(command.args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"]).arg(&locked).status().unwrap().success());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let passphrase = move |_: &Path| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    let options = SshOptions {
+        agent: Some(agent.socket.clone()),
+        passphrase: Some(Arc::new(passphrase)),
+        ..SshOptions::default()
+    };
+    let endpoint = SshEndpoint { identity_files: vec![locked.clone()], ..sshd.endpoint() };
+    connect(&SshConnector::new(options), endpoint).unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    // A public key is called what it is.
+    let public = SshEndpoint { identity_files: vec![sshd.path("other_1.pub")], ..sshd.endpoint() };
+    assert!(tried(&connector(), public).contains("this is the public key"));
+}

@@ -25,7 +25,7 @@ use crate::{
 /// A value and where it was said first.
 type Said<T> = Option<(T, Origin)>;
 
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Options {
     host_name: Option<(String, Option<Origin>)>,
     user: Option<String>,
@@ -52,6 +52,14 @@ struct Options {
     address_family: Option<AddressFamily>,
     algorithms: Algorithms,
     refusable: Vec<(&'static str, String, Origin)>,
+}
+
+/// Whether the lines of a block hold for a host.
+enum Holds {
+    Yes,
+    No,
+    /// What would have to be run or looked up decides: the criterion, and where it stands.
+    Undecided(&'static str, Origin),
 }
 
 struct Evaluation<'a> {
@@ -112,11 +120,32 @@ impl Evaluation<'_> {
         let host = self.host.clone();
         for block in file.blocks(&host) {
             if let Some(condition) = &block.condition {
-                active = self.holds(condition, dead) && !dead;
+                active = match self.holds(condition) {
+                    Holds::Yes => !dead,
+                    Holds::Undecided(keyword, origin) if !dead => {
+                        self.undecided(block, keyword, &origin)?;
+                        continue;
+                    }
+                    Holds::No | Holds::Undecided(..) => false,
+                };
             }
             if active || block.noted {
                 self.block(block, active)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a block that may or may not hold, unless its lines change nothing for this host: it is empty, or all it sets is
+    /// set already.
+    fn undecided(&mut self, block: &Block, keyword: &'static str, origin: &Origin) -> Result<(), ConfigError> {
+        let before = (self.options.clone(), self.refusals.clone(), self.final_is_wanted);
+        self.block(block, true)?;
+        if (&self.options, &self.refusals, self.final_is_wanted) != (&before.0, &before.1, before.2) {
+            (self.options, self.refusals, self.final_is_wanted) = before;
+            let why =
+                "its lines would change how this host is reached, and nothing but names is looked at to choose them";
+            self.refuse(keyword, origin, why);
         }
         Ok(())
     }
@@ -143,21 +172,22 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    fn holds(&mut self, condition: &Condition, dead: bool) -> bool {
+    fn holds(&mut self, condition: &Condition) -> Holds {
         match condition {
             Condition::Host(terms) => {
                 let mut holds = false;
                 for (negated, pattern) in terms {
                     if pattern::matches(pattern, &self.host) {
                         if *negated {
-                            return false;
+                            return Holds::No;
                         }
                         holds = true;
                     }
                 }
-                holds
+                if holds { Holds::Yes } else { Holds::No }
             }
             Condition::Match(criteria, origin) => {
+                let mut undecided = None;
                 let mut holds = true;
                 for criterion in criteria {
                     let matched = match &criterion.kind {
@@ -189,17 +219,17 @@ impl Evaluation<'_> {
                         // What runs here is what `ssh HOST COMMAND` is to OpenSSH.
                         CriterionKind::SessionType(patterns) => pattern::list(patterns, "exec") == Verdict::Matched,
                         CriterionKind::Refused(keyword) => {
-                            // It decides only where everything before it holds.
-                            if holds && !dead {
-                                self.refuse(keyword, origin, "nothing but names is looked at to choose a host's lines");
-                            }
-                            holds = false;
+                            undecided.get_or_insert(*keyword);
                             continue;
                         }
                     };
                     holds &= matched != criterion.negated;
                 }
-                holds
+                match undecided {
+                    _ if !holds => Holds::No,
+                    Some(keyword) => Holds::Undecided(keyword, origin.clone()),
+                    None => Holds::Yes,
+                }
             }
         }
     }

@@ -205,9 +205,10 @@ fn what_is_not_done_is_refused_by_name_and_place_only_where_it_is_in_effect() {
         ("DSAAuthentication no", "PubkeyAuthentication"),
         ("PreferredAuthentications password", "PreferredAuthentications"),
         ("RefuseConnection \"gone\"", "RefuseConnection"),
-        ("Match exec true", "Match exec"),
-        ("Match localnetwork 10.0.0.0/8", "Match localnetwork"),
-        ("Match version OpenSSH_*", "Match version"),
+        ("Match exec true\nPort 23", "Match exec"),
+        ("Match exec true originalhost a\nUser x", "Match exec"),
+        ("Match localnetwork 10.0.0.0/8\nIdentityFile /x", "Match localnetwork"),
+        ("Match version OpenSSH_*\nTag x", "Match version"),
         ("CanonicalDomains x.org\nCanonicalizeHostname yes", "CanonicalizeHostname"),
     ] {
         let text =
@@ -218,6 +219,32 @@ fn what_is_not_done_is_refused_by_name_and_place_only_where_it_is_in_effect() {
         assert!(refusals[0].to_string().contains("/home/ana/.ssh/config:"), "{line}");
         assert!(ask(&machine, "b").unwrap().refusals.is_empty(), "{line}");
     }
+}
+
+#[test]
+fn a_match_that_would_run_something_refuses_no_host_for_which_its_lines_change_nothing() {
+    for (text, user) in [
+        ("Match host * exec \"gpg-connect-agent updatestartuptty /bye\"\n", None),
+        ("Match host * exec \"gpg-connect-agent updatestartuptty /bye\"\nHost a\nUser x\n", Some("x")),
+        ("Host a\nUser x\nMatch host * exec true\n  User y\n", Some("x")),
+        ("Host a\nUser x\nPort 2\nMatch exec false\n  Port 3\n  User y\n  ForwardAgent yes\n", Some("x")),
+        ("Match exec true\n  ForwardAgent yes\n  ServerAliveInterval 5\n", None),
+        ("Match !exec true\n# nothing\n", None),
+        ("Match exec true host b\n  User y\n", None),
+        ("Match host b exec true\n  User y\n", None),
+        ("IdentityFile /x\nMatch exec true\n  IdentityFile /x\n", None),
+    ] {
+        let machine = FakeMachine::with(&[(USER, text)]);
+        let settings = ask(&machine, "a").unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert!(settings.refusals.is_empty(), "{text}: {:?}", settings.refusals);
+        assert_eq!(settings.user.as_deref(), user, "{text}");
+    }
+    // What it would set is not set, where it is refused.
+    let machine = FakeMachine::with(&[(USER, "Match exec true\n  User y\n  Nonsense z\n")]);
+    assert!(ask(&machine, "a").is_err());
+    let machine = FakeMachine::with(&[(USER, "Match exec true\n  User y\nHost a\n  User x\n")]);
+    let settings = ask(&machine, "a").unwrap();
+    assert_eq!((settings.refusals.len(), settings.user.as_deref()), (1, Some("x")));
 }
 
 #[test]

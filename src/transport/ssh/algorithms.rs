@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use ssh2::{MethodType, Session};
 
-use super::{certificate::Fields, wire::ssh};
+use super::{certificate::Fields, peer_offer::Offer, wire::ssh};
 use crate::{
     domain::{Algorithms, glob},
     transport::{Phase, TransportError, TransportErrorKind},
@@ -51,6 +51,21 @@ pub(super) fn offer(session: &Session, algorithms: &Algorithms) -> Result<(), Tr
         }
     }
     Ok(())
+}
+
+/// What [`offer`] has the session offer, but for the host's keys, to be shown.
+pub(super) fn offered(session: &Session, algorithms: &Algorithms) -> Option<Offer> {
+    let list = |method: MethodType, list: &Option<String>| {
+        let own = session.supported_algs(method).ok()?;
+        let left = list.as_ref().map_or_else(|| own.clone(), |list| assemble(list, &own));
+        Some(left.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    Some(Offer {
+        key_exchange: list(MethodType::Kex, &algorithms.key_exchange)?,
+        host_keys: Vec::new(),
+        ciphers: list(MethodType::CryptCs, &algorithms.ciphers)?,
+        macs: list(MethodType::MacCs, &algorithms.macs)?,
+    })
 }
 
 /// Whether the processor has instructions for AES and for the product that GCM needs.

@@ -75,16 +75,22 @@ impl<'a> Login<'a> {
         let paths = self.credentials.ring.paths(&self.endpoint.identity_files);
         let certificates = self.certificates();
         let mut offered = Vec::new();
-        if self.agent(&certificates, &mut offered)? == Answer::Accepted {
+        let mut held = self.held(&certificates)?;
+        let (named, others) = (std::mem::take(&mut held.named), std::mem::take(&mut held.others));
+        if self.offer(&mut held, named, &mut offered)? == Answer::Accepted {
             return Ok(());
         }
-        for path in &paths {
-            if self.credentials.ring.public(path).is_some_and(|public| offered.contains(&public)) {
-                continue;
-            }
-            if self.file(path, &certificates)? == Answer::Accepted {
-                return Ok(());
-            }
+        // A host hangs up after a few refusals, so files that were named go before what the agent happens to hold. Default files
+        // go after it: nobody asked for them, and one may need a passphrase.
+        let named_files = !self.endpoint.identity_files.is_empty();
+        if named_files && self.files(&paths, &certificates, &offered)? == Answer::Accepted {
+            return Ok(());
+        }
+        if self.offer(&mut held, others, &mut offered)? == Answer::Accepted {
+            return Ok(());
+        }
+        if !named_files && self.files(&paths, &certificates, &offered)? == Answer::Accepted {
+            return Ok(());
         }
         if self.password()? == Answer::Accepted {
             return Ok(());
@@ -110,6 +116,24 @@ impl<'a> Login<'a> {
             found.extend(ring.certificate_beside(&path).filter(|own| found.iter().all(|other| other.blob != own.blob)));
         }
         found
+    }
+
+    /// Offers the keys of files, without those that the agent has offered.
+    fn files(
+        &mut self,
+        paths: &[PathBuf],
+        certificates: &[Arc<UserCertificate>],
+        offered: &[Vec<u8>],
+    ) -> Result<Answer, TransportError> {
+        for path in paths {
+            if self.credentials.ring.public(path).is_some_and(|public| offered.contains(&public)) {
+                continue;
+            }
+            if self.file(path, certificates)? == Answer::Accepted {
+                return Ok(Answer::Accepted);
+            }
+        }
+        Ok(Answer::Refused)
     }
 
     fn file(&mut self, path: &Path, certificates: &[Arc<UserCertificate>]) -> Result<Answer, TransportError> {

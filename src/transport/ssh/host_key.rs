@@ -60,6 +60,12 @@ impl HostKeys {
 
     /// Asks the host for a key of a kind that is known of it, so that a host with several keys does not look changed.
     pub(super) fn prefer_known(&self, session: &Session, endpoint: &SshEndpoint) -> Result<(), TransportError> {
+        let order = self.order(endpoint)?;
+        session.method_pref(MethodType::HostKey, &order.join(",")).map_err(|error| ssh(Phase::KeyExchange, &error))
+    }
+
+    /// The algorithms asked for, those of keys that are known of the host first.
+    pub(super) fn order(&self, endpoint: &SshEndpoint) -> Result<Vec<String>, TransportError> {
         let (files, lookup) = (self.files.load(endpoint)?, Lookup::of(endpoint));
         let known = known_hosts::expected(about(&files, &lookup), &lookup);
         let is_known = |key_type: &str| known.types.iter().any(|known| known == key_type);
@@ -69,8 +75,7 @@ impl HostKeys {
         let certificates = known.certified.then_some(CERTIFICATES.split(',')).into_iter().flatten();
         let plain = first.into_iter().chain(then).map(|(algorithm, _)| algorithm);
         let order: Vec<&str> = certificates.chain(plain).collect();
-        let order = algorithms::host_keys(&endpoint.algorithms, order)?;
-        session.method_pref(MethodType::HostKey, &order.join(",")).map_err(|error| ssh(Phase::KeyExchange, &error))
+        Ok(algorithms::host_keys(&endpoint.algorithms, order)?.into_iter().map(str::to_owned).collect())
     }
 
     /// Accepts or refuses the key the host has shown.

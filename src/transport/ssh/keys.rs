@@ -160,9 +160,13 @@ impl KeyRing {
     }
 
     fn load(&self, path: &Path) -> Result<SigningKey, String> {
-        check_permissions(path)?;
         core_dump::forbid();
         let text = read(path).map_err(|error| error.to_string())?;
+        // Before its permissions, which are rightly wider.
+        if public_blob(&text).is_some() {
+            return Err("this is the public key; name the private one, without `.pub`".to_owned());
+        }
+        check_permissions(path)?;
         const UNUSABLE: &str = "not a usable private key";
         if text.contains(openssh::LABEL) {
             let file = OpensshFile::parse(&text).map_err(|reason| format!("{UNUSABLE}: {reason}"))?;

@@ -107,6 +107,15 @@ impl Wire {
         }
     }
 
+    /// Whether `error` of [`Wire::handshake`] is what libssh2 gives for want of a common algorithm, among other things.
+    pub(super) fn may_lack_algorithms(error: &TransportError) -> bool {
+        match &*error.kind {
+            TransportErrorKind::Ssh { code, .. } => *code == KEY_EXCHANGE,
+            TransportErrorKind::Lost(reason) => reason == HUNG_UP,
+            _ => false,
+        }
+    }
+
     /// What `step` gave, `None` when it is to be repeated when the socket is ready. For those who wait for several at once.
     pub(super) fn if_ready<T>(&self, step: Result<T, ssh2::Error>) -> Result<Option<T>, ssh2::Error> {
         match step {

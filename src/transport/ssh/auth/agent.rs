@@ -22,6 +22,18 @@ use crate::{
     },
 };
 
+/// An agent's identities for one login.
+#[derive(Default)]
+pub(super) struct Held {
+    agent: Option<Agent>,
+    /// Copies of the keys of the identity files, which go first.
+    pub(super) named: Vec<PublicKey>,
+    /// All others.
+    pub(super) others: Vec<PublicKey>,
+    /// Lives as long as the agent is asked.
+    _relay: Option<Relay>,
+}
+
 impl Login<'_> {
     /// The agent's socket, or why there is none.
     fn agent_socket(&self) -> Result<PathBuf, &'static str> {
@@ -32,43 +44,51 @@ impl Login<'_> {
         }
     }
 
-    pub(super) fn agent(
-        &mut self,
-        certificates: &[Arc<UserCertificate>],
-        offered: &mut Vec<Vec<u8>>,
-    ) -> Result<Answer, TransportError> {
+    /// What the agent of this host holds; nothing when there is none, or it does not answer.
+    pub(super) fn held(&mut self, certificates: &[Arc<UserCertificate>]) -> Result<Held, TransportError> {
         let socket = match self.agent_socket() {
             Ok(socket) => socket,
             Err(reason) => {
                 self.tried.push(reason.to_owned());
-                return Ok(Answer::Refused);
+                return Ok(Held::default());
             }
         };
-        let Some((mut agent, mut identities)) = self.open_agent(&socket, &socket)? else { return Ok(Answer::Refused) };
+        let Some((mut agent, mut identities)) = self.open_agent(&socket, &socket)? else { return Ok(Held::default()) };
         if identities.is_empty() {
             self.tried.push("agent (it holds no identities)".to_owned());
         }
         let added = added(certificates, &identities);
         let needs_relay = !added.is_empty() || identities.iter().any(|identity| needs_relay(identity.blob()));
-        // Lives until the agent is no longer asked.
-        let _relay = match needs_relay.then(|| Relay::start(&socket, added)) {
+        let relay = match needs_relay.then(|| Relay::start(&socket, added)) {
             None => None,
             Some(Err(error)) => {
                 self.tried.push(format!("certificates for keys of the agent ({error})"));
                 None
             }
             Some(Ok(relay)) => {
-                let Some(opened) = self.open_agent(&socket, &relay.path())? else { return Ok(Answer::Refused) };
+                let Some(opened) = self.open_agent(&socket, &relay.path())? else { return Ok(Held::default()) };
                 (agent, identities) = opened;
                 Some(relay)
             }
         };
-        for identity in self.in_order(identities, certificates) {
+        let (named, others) = self.in_order(identities, certificates);
+        Ok(Held { agent: Some(agent), named, others, _relay: relay })
+    }
+
+    /// Offers `identities` of the agent in their order; each is noted in `offered`.
+    pub(super) fn offer(
+        &mut self,
+        held: &mut Held,
+        identities: Vec<PublicKey>,
+        offered: &mut Vec<Vec<u8>>,
+    ) -> Result<Answer, TransportError> {
+        for identity in identities {
+            let Some(agent) = held.agent.take() else { break };
             offered.push(identity.blob().to_vec());
             let kind = if is_certificate(identity.blob()) { "certificate" } else { "key" };
             let what = format!("agent {kind} {:?}", identity.comment());
-            let answer;
-            (agent, answer) = self.agent_key(agent, identity, &what)?;
+            let (agent, answer) = self.agent_key(agent, identity, &what)?;
+            held.agent = Some(agent);
             if answer == Answer::Accepted {
                 return Ok(Answer::Accepted);
             }
@@ -97,9 +117,13 @@ impl Login<'_> {
         })
     }
 
-    /// The agent's identities as they are offered: those that were asked for first, because a host hangs up after a few refusals,
-    /// and no others where only these are wanted. A certificate goes before its key.
-    fn in_order(&self, identities: Vec<PublicKey>, certificates: &[Arc<UserCertificate>]) -> Vec<PublicKey> {
+    /// The agent's identities as they are offered: those of the identity files, in the order of the files, and the others, unless
+    /// only the former are wanted. A certificate goes before its key.
+    fn in_order(
+        &self,
+        identities: Vec<PublicKey>,
+        certificates: &[Arc<UserCertificate>],
+    ) -> (Vec<PublicKey>, Vec<PublicKey>) {
         let ring = &self.credentials.ring;
         let of_files = ring.named(&self.endpoint.identity_files);
         let mut wanted: Vec<Vec<u8>> = of_files.iter().filter_map(|path| ring.public(path)).collect();
@@ -114,7 +138,9 @@ impl Login<'_> {
             .filter(|(place, ..)| *place != usize::MAX || !self.endpoint.identities_only)
             .collect();
         ranked.sort_by_key(|(place, is_plain, _)| (*place, *is_plain));
-        ranked.into_iter().map(|(.., identity)| identity).collect()
+        let (named, others): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(place, ..)| *place != usize::MAX);
+        let identities = |ranked: Vec<(usize, bool, PublicKey)>| ranked.into_iter().map(|(.., it)| it).collect();
+        (identities(named), identities(others))
     }
 
     fn agent_key(
