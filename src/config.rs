@@ -22,7 +22,7 @@ pub mod source;
 pub mod ssh_config;
 pub mod state;
 pub mod store;
-mod target;
+pub mod target;
 mod walk;
 
 mod yaml;

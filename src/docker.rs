@@ -8,6 +8,7 @@
 //! read and never panic. Formats are pinned by `fixtures/docker`, captured from real engines.
 
 pub mod checks;
+pub mod client_entry;
 pub mod command;
 pub mod drift;
 pub mod failure;
@@ -21,6 +22,7 @@ pub mod mount;
 pub mod not_up;
 pub mod port;
 pub mod pull_string;
+pub mod reference;
 pub mod registered;
 pub mod replacement;
 pub mod run_string;

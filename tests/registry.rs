@@ -16,6 +16,10 @@ mod add;
 mod edit;
 #[path = "registry/machine.rs"]
 mod machine;
+#[path = "registry/on_demand.rs"]
+mod on_demand;
+#[path = "registry/paste.rs"]
+mod paste;
 #[path = "registry/remove.rs"]
 mod remove;
 #[path = "registry/workspace.rs"]

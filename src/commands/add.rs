@@ -1,24 +1,24 @@
 //! `mcp add`.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use clap::Args;
 
 use super::{
     App,
     change::{Plan, carry_out},
-    start,
+    hosts, start,
 };
 use crate::{
     cli::parse_duration,
-    config::store::SERVERS,
+    config::{inventory::Inventory, pattern::HostPattern, store::SERVERS},
     domain::{Amount, Rollout, Serial, Server, ServerName, Settings},
     error::{CommandError, Exit},
     fleet::Rolling,
     operations::{
         Verb,
         change::Options,
-        register,
+        place, register,
         select::{self, Selection},
     },
     render::Ui,
@@ -26,19 +26,20 @@ use crate::{
 
 /// Register a server with its literal `docker run` string
 ///
-/// Missing -d and --name are added once, and shown; from then on the string runs as it is written. $VAR and ~ are left to
-/// the host's shell.
+/// Missing -d and --name are added once, and shown; from then on the string runs as it is written. A string with -i and without -d is
+/// one for single connections (stdio) and stays as it is. $VAR and ~ are left to the host's shell. --command also takes the JSON entry
+/// of an AI client whose command is docker; secrets in its `env` are not written down, the host has to have them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mcp add finance --host edge-1 --command 'docker run -p 8080:8080 --restart unless-stopped acme/finance:1.4'\n  mcp add search --host '@prod' --tag nightly --start --command 'docker run -p 9000:9000 acme/search'"
+    after_help = "Examples:\n  mcp add finance --host edge-1 --command 'docker run -p 127.0.0.1:8080:8080 --restart unless-stopped acme/finance:1.4'\n  mcp add search --host '@prod' --tag nightly --start --command 'docker run -p 127.0.0.1:9000:9000 acme/search'\n  mcp add files --host root@192.0.2.11:2222 --command 'docker run -i --rm mcp/filesystem /data'\n  mcp add github --command - < entry.json"
 )]
 pub struct AddArgs {
     /// The server's name
     name: String,
-    /// The literal docker run string
-    #[arg(long, value_name = "STRING")]
+    /// The literal docker run string, an AI client's JSON entry, or - to read either from stdin
+    #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
     command: String,
-    /// A host or a host pattern (repeatable); an instance runs on each
+    /// A host, a host pattern or an address that is added to hosts.yaml (repeatable); an instance runs on each
     #[arg(long, value_name = "PATTERN")]
     host: Vec<String>,
     #[command(flatten)]
@@ -107,6 +108,25 @@ pub(super) fn server_name(text: &str) -> Result<ServerName, CommandError> {
     ServerName::new(text).map_err(|e| CommandError::usage(format!("cannot use the name {text:?}")).because(&e))
 }
 
+/// The string that is to be registered on `host`, and what should be said of it; `-` is read from stdin.
+pub(super) fn literal(
+    given: &str,
+    name: &ServerName,
+    host: &[String],
+    inventory: &Inventory,
+) -> Result<(String, Vec<String>), CommandError> {
+    const MOST: u64 = 1024 * 1024;
+    let mut read = String::new();
+    if given == "-" {
+        let result = std::io::stdin().lock().take(MOST).read_to_string(&mut read);
+        result.map_err(|e| CommandError::usage("cannot read --command from stdin").because(&e))?;
+    }
+    // What Windows writes into files and pipes begins with a byte order mark.
+    let given = if given == "-" { read.trim_start_matches('\u{feff}') } else { given };
+    let hosts = HostPattern::join(host).and_then(|pattern| inventory.select(&pattern)).unwrap_or_default();
+    register::literal(given, name, &hosts)
+}
+
 pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, CommandError> {
     let (workspace, loaded) = app.open(ui)?;
     let name = server_name(&args.name)?;
@@ -119,6 +139,13 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         host.push(only.name.to_string());
     }
     let own = args.fields.settings();
+    let (host, new) = place::place(&host, &loaded.inventory)?;
+    if !new.is_empty() {
+        hosts::refuse_other_sources(&workspace)?;
+    }
+    let preview = if new.is_empty() { None } else { Some(register::with_hosts(&workspace, &new)?) };
+    let inventory = preview.as_ref().unwrap_or(&loaded.inventory);
+    let (command, notes) = literal(&args.command, &name, &host, inventory)?;
     let completed = register::complete(Server {
         port: args.fields.port,
         description: args.fields.description,
@@ -129,14 +156,29 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: AddArgs) -> Result<Exit, Command
         stats: args.fields.stats,
         pull: args.fields.pull,
         own,
-        ..Server::new(name.clone(), args.command, host)
+        ..Server::new(name.clone(), command, host)
     })?;
+    notes.iter().for_each(|note| ui.note(note));
     if app.global.dry_run {
+        for host in &new {
+            ui.note(&format!("would add {} to hosts.yaml as {}", host.typed, host.name));
+        }
         ui.note(&format!("would register {name}: {}", completed.server.command));
+        completed.warnings.iter().for_each(|warning| ui.warn(warning));
         return Ok(Exit::Ok);
     }
+    if !new.is_empty() && loaded.registry.get(&name).is_some() {
+        return Err(register::registered_already(&name));
+    }
     workspace.create_dir().map_err(|e| CommandError::failed("cannot create the workspace").because(&e))?;
-    register::add(&workspace, &loaded.inventory, &completed.server)?;
+    for host in &new {
+        register::add_host(&workspace, host.name.as_str(), &host.fields)?;
+        ui.note(&format!(
+            "added {} to hosts.yaml as {}; trust its key with `mcp hosts trust {1}`",
+            host.typed, host.name
+        ));
+    }
+    register::add(&workspace, inventory, &completed.server)?;
     if !workspace.is_named() {
         ui.note(&format!("wrote {}", workspace.dir().join(SERVERS).display()));
     }

@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::{
     App,
-    add::{FieldArgs, server_name},
+    add::{FieldArgs, literal, server_name},
 };
 use crate::{
     domain::{Rollout, Server, Settings},
     error::{CommandError, Exit},
     operations::{
-        edited, register,
+        edited, place, register,
         select::{self, Selection},
     },
     render::Ui,
@@ -30,8 +30,8 @@ use crate::{
 pub struct EditArgs {
     /// The server's name
     name: String,
-    /// The literal docker run string
-    #[arg(long, value_name = "STRING")]
+    /// The literal docker run string, an AI client's JSON entry, or - to read either from stdin
+    #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
     command: Option<String>,
     /// A host or a host pattern (repeatable); replaces those registered
     #[arg(long, value_name = "PATTERN")]
@@ -119,16 +119,23 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: EditArgs) -> Result<Exit, Comman
     // An entry without a port goes by its command's first published one; an edit of something else does not write it down.
     let port_is_derived = (server.port.is_none() || args.unset.contains(&Key::Port)) && fields.port.is_none();
     let command_as_written = args.command.is_none().then(|| server.command.clone());
-    if let Some(command) = args.command {
+    if !args.host.is_empty() {
+        let (host, new) = place::place(&args.host, &loaded.inventory)?;
+        if let Some(host) = new.first() {
+            return Err(CommandError::usage(format!("no host has the address {}", host.typed))
+                .hint(format!("add it first: `mcp hosts add NAME --address {}`", host.typed)));
+        }
+        server.host = host;
+    }
+    if let Some(given) = args.command {
+        let (command, notes) = literal(&given, &name, &server.host, &loaded.inventory)?;
+        notes.iter().for_each(|note| ui.note(note));
         if register::port_follows_command(&server) {
             server.port = None;
         }
         server.command = command;
     }
     args.unset.iter().for_each(|key| key.take_away(&mut server));
-    if !args.host.is_empty() {
-        server.host = args.host;
-    }
     server.own = fields.settings().over(&server.own);
     server.port = fields.port.or(server.port);
     if args.no_tags {

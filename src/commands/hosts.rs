@@ -10,6 +10,7 @@ use crate::{
     config::{
         edit::Value,
         store::{HOSTS, Workspace},
+        target,
     },
     domain::Host,
     error::{CommandError, Exit},
@@ -104,11 +105,26 @@ struct HostAddArgs {
 }
 
 /// Only `hosts.yaml` is edited: where another source is written, and by whom, is not known.
-fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
+pub(super) fn refuse_other_sources(workspace: &Workspace) -> Result<(), CommandError> {
     match workspace.sources() {
         None => Ok(()),
         Some(sources) => Err(CommandError::usage(format!("the hosts come from {}", sources.label()))
             .hint("change the host there; only hosts.yaml is edited by mcp, without --inventory and $MCP_INVENTORY")),
+    }
+}
+
+/// Refuses what ssh takes for a destination in the place of a name or of an address alone.
+fn refuse_destinations(name: &str, address: Option<&str>) -> Result<(), CommandError> {
+    if let Some(parts) = target::parts(name) {
+        return Err(CommandError::usage(format!("{name:?} is not a host name: it says a user or a port"))
+            .hint(format!("write `mcp hosts add NAME {}`", parts.as_flags())));
+    }
+    match address.and_then(target::parts) {
+        Some(parts) => {
+            Err(CommandError::usage(format!("--address {:?} says a user or a port", address.unwrap_or_default()))
+                .hint(format!("write `{}`", parts.as_flags())))
+        }
+        None => Ok(()),
     }
 }
 
@@ -120,6 +136,7 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: HostsArgs) -> Result<Exit, Comma
         HostsVerb::Add(args) => {
             // A range such as web-[01:20] is no host's name; loading the changed file checks what it expands to.
             let name = args.name;
+            refuse_destinations(&name, args.address.as_deref())?;
             let text = |value: Option<String>| value.map(Value::Text);
             let fields: Vec<(&str, Value)> = [
                 ("address", text(args.address)),

@@ -4,6 +4,7 @@
 //! layout where yamlpatch dropped what follows a removed last entry and rewrote flow mappings. Every result is then held
 //! against the old text by `edit/verify.rs`, with another parser, so that a fault there is an error and not a loss.
 
+mod list;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -310,7 +311,11 @@ fn add(kind: Kind, text: &str, name: &str, fields: &[(&str, Value)]) -> Result<S
         return Err(EditError::Exists { file: kind.file, name: name.to_owned() });
     }
     if entries.is_some_and(|entries| matches!(entries.value.value, Tree::Sequence(_))) {
-        return Err(kind.layout(name, "the entries are a list"));
+        if fields.is_empty() {
+            return list::add(kind, &text, &root, name);
+        }
+        return Err(kind
+            .layout(name, "the entries are a list of names, which have no values; write each name as a key: `NAME:`"));
     }
     let document = Document::from_str(&text).map_err(|error| kind.layout(name, &error.to_string()))?;
     let top = document.as_mapping().ok_or_else(|| kind.layout(name, "the file is not a mapping"))?;
@@ -345,6 +350,9 @@ fn add(kind: Kind, text: &str, name: &str, fields: &[(&str, Value)]) -> Result<S
 
 fn remove(kind: Kind, text: &str, name: &str) -> Result<String, EditError> {
     let root = yaml::parse(text, kind.file)?;
+    if root.entry(kind.key).is_some_and(|entries| matches!(entries.value.value, Tree::Sequence(_))) {
+        return list::remove(kind, text, &root, name);
+    }
     find(kind, &root, name)?;
     let document = Document::from_str(text).map_err(|error| kind.layout(name, &error.to_string()))?;
     let removed =

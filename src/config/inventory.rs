@@ -94,7 +94,10 @@ impl Inventory {
     /// What is wrong with the keys of one host, by the rules of `hosts.yaml`.
     pub(super) fn trouble(fields: &Fields, context: &Context) -> Option<String> {
         let mut walk = Walk::new("");
-        vars::Vars::read(&mut walk, fields, context);
+        let vars = vars::Vars::read(&mut walk, fields, context);
+        if let Some((_, reason)) = vars.public_key {
+            return Some(reason);
+        }
         let error = walk.finish(()).err()?.0.into_iter().next()?;
         Some(error.path.map_or_else(|| error.message.clone(), |path| format!("{path}: {}", error.message)))
     }

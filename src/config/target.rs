@@ -56,6 +56,67 @@ impl Target {
     }
 }
 
+/// A destination of ssh taken apart, ranges kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// What stands before `@`.
+    pub user: Option<&'a str>,
+    /// The address, without the brackets of an IPv6 one.
+    pub address: &'a str,
+    /// What stands behind the last `:`.
+    pub port: Option<u16>,
+}
+
+impl Parts<'_> {
+    /// As options of `mcp hosts add`.
+    #[must_use]
+    pub fn as_flags(&self) -> String {
+        let mut flags = format!("--address {}", self.address);
+        flags.extend(self.user.map(|user| format!(" --user {user}")));
+        flags.extend(self.port.map(|port| format!(" --port {port}")));
+        flags
+    }
+}
+
+/// The parts of `text` where it says more than an address: a user, a port or both.
+#[must_use]
+pub fn parts(text: &str) -> Option<Parts<'_>> {
+    let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+    let user = user.filter(|user| !user.is_empty() && !user.contains([':', '/', ' ']));
+    let (address, port) = port_behind(place).map_or((place, None), |(address, port)| (address, Some(port)));
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|inner| is_ipv6(inner));
+    (user.is_some() || port.is_some()).then(|| Parts { user, address: bare.unwrap_or(address), port })
+}
+
+/// The address that `text` says in a place where nothing but an address stands, without the brackets of an IPv6 one; ranges are kept.
+///
+/// Errors: what else stands there, with the keys it belongs under.
+pub(crate) fn address_alone(text: &str) -> Result<&str, String> {
+    match parts(text) {
+        None => {
+            Ok(text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).filter(|it| is_ipv6(it)).unwrap_or(text))
+        }
+        Some(Parts { user: None, address, port: Some(port) }) => {
+            Err(format!("the port has its own key: write `address: {address}` and `port: {port}`"))
+        }
+        Some(Parts { user, address, port }) => {
+            let user = user.unwrap_or_default();
+            let port = port.map(|port| format!(" and `port: {port}`")).unwrap_or_default();
+            Err(format!("the user has its own key: write `address: {address}` and `user: {user}`{port}"))
+        }
+    }
+}
+
+/// `web1:22` and `10.0.0.[1:3]:22` as what stands before the port, and the port; `None` where no port stands at the end.
+pub(crate) fn port_behind(text: &str) -> Option<(&str, u16)> {
+    let (before, digits) = text.rsplit_once(':')?;
+    let whole = before.matches('[').count() == before.matches(']').count();
+    let bracketed = before.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(is_ipv6);
+    let plain = bracketed || outside_brackets(before).all(|c| c != ':');
+    let number = digits.bytes().all(|b| b.is_ascii_digit()) && !before.is_empty() && whole && plain;
+    number.then(|| digits.parse().ok()).flatten().filter(|port| *port > 0).map(|port| (before, port))
+}
+
 /// The address and the port of `place`.
 fn split(place: &str) -> Result<(&str, Option<u16>), String> {
     if is_ipv6(place) {
@@ -108,7 +169,7 @@ impl fmt::Display for Target {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     #[test]
@@ -134,6 +195,30 @@ mod tests {
         }
         for text in ["web1", "web-[01:20]", "web-*", "all", "web.example.org", "[1:3]x"] {
             assert!(!Target::is_meant(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_alone_loses_its_brackets_and_names_the_keys_of_what_does_not_belong_there() {
+        for (text, alone) in [
+            ("[::1]", Ok("::1")),
+            ("[fe80::1%eth0]", Ok("fe80::1%eth0")),
+            ("::1", Ok("::1")),
+            ("2001:db8::22", Ok("2001:db8::22")),
+            ("10.0.0.[1:3]", Ok("10.0.0.[1:3]")),
+            ("web1", Ok("web1")),
+            ("10.0.0.1:2222", Err("write `address: 10.0.0.1` and `port: 2222`")),
+            ("web1.example.org:22", Err("write `address: web1.example.org` and `port: 22`")),
+            ("[::1]:2222", Err("write `address: ::1` and `port: 2222`")),
+            ("10.0.0.[1:3]:2222", Err("write `address: 10.0.0.[1:3]` and `port: 2222`")),
+            ("root@web1", Err("write `address: web1` and `user: root`")),
+            ("root@web1:22", Err("write `address: web1` and `user: root` and `port: 22`")),
+        ] {
+            match (address_alone(text), alone) {
+                (Ok(found), Ok(alone)) => assert_eq!(found, alone, "{text}"),
+                (Err(found), Err(words)) => assert!(found.contains(words), "{text}: {found}"),
+                (found, alone) => panic!("{text}: {found:?}, {alone:?}"),
+            }
         }
     }
 

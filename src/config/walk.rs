@@ -53,6 +53,13 @@ impl<'a> Walk<'a> {
         self.suggest(at, message, None);
     }
 
+    /// The error that [`Walk::suggest`] would report, for a place that spoils less than the file.
+    pub(crate) fn described(&self, at: &At, message: impl Into<String>, suggestion: Option<String>) -> ConfigError {
+        let path = (!at.path.is_empty()).then(|| at.path.clone());
+        let (file, line) = (self.file.to_owned(), Some(at.line));
+        ConfigError { file, path, line, message: message.into(), suggestion }
+    }
+
     /// Takes an error of another file.
     pub(crate) fn foreign(&mut self, error: ConfigError) {
         self.errors.push(error);
@@ -60,9 +67,8 @@ impl<'a> Walk<'a> {
 
     pub(crate) fn suggest(&mut self, at: &At, message: impl Into<String>, suggestion: Option<String>) {
         if self.errors.len() < MOST_ERRORS {
-            let path = (!at.path.is_empty()).then(|| at.path.clone());
-            let (file, line) = (self.file.to_owned(), Some(at.line));
-            self.errors.push(ConfigError { file, path, line, message: message.into(), suggestion });
+            let error = self.described(at, message, suggestion);
+            self.errors.push(error);
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Given {
     pub value: String,
     /// The host's shell decides the value.
     pub unresolved: bool,
+    /// Where the word that holds the value stands in the text, in bytes.
+    pub span: std::ops::Range<usize>,
 }
 
 impl Given {
@@ -183,6 +185,7 @@ fn take(
     next: Option<&Word>,
     given: &mut Vec<Given>,
 ) -> Result<usize, FlagError> {
+    let mut span = word.span.clone();
     let (value, unresolved, more) = match (flag.arity, value) {
         (Arity::Switch, None) => ("true".to_owned(), false, 0),
         (Arity::Switch, Some(value)) => match boolean(value) {
@@ -193,10 +196,11 @@ fn take(
         (Arity::Value, Some(value)) => (value.to_owned(), word.unresolved, 0),
         (Arity::Value, None) => {
             let next = next.ok_or_else(|| FlagError::NoValue(shown.to_owned()))?;
+            span = next.span.clone();
             (next.value.clone(), next.unresolved, 1)
         }
     };
-    given.push(Given { flag, value, unresolved });
+    given.push(Given { flag, value, unresolved, span });
     Ok(more)
 }
 

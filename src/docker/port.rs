@@ -56,7 +56,8 @@ impl PublishedPort {
         let host_text = parts.next().unwrap_or_default();
         let address = parts.next();
         let container = range(container_text)?;
-        let host = if host_text.is_empty() { None } else { Some(range(host_text)?) };
+        // Docker chooses for port 0 as well.
+        let host = if host_text.is_empty() || host_text == "0" { None } else { Some(range(host_text)?) };
         if let Some(host) = host
             && host.1 - host.0 != container.1 - container.0
             && container.0 != container.1
@@ -70,7 +71,7 @@ impl PublishedPort {
         let (mut published, mut target, mut protocol) = (None, None, "tcp");
         for field in text.split(',') {
             match field.split_once('=') {
-                Some(("published", value)) => published = Some(range(value)?),
+                Some(("published", value)) => published = if value == "0" { None } else { Some(range(value)?) },
                 Some(("target", value)) => target = Some(range(value)?),
                 Some(("protocol", value)) => protocol = value,
                 _ => return Err(PortError::Key(field.to_owned())),
@@ -198,6 +199,9 @@ mod tests {
             ("8080:80", None, Some((8080, 8080)), (80, 80), "tcp"),
             ("127.0.0.1:8080:80/udp", Some("127.0.0.1"), Some((8080, 8080)), (80, 80), "udp"),
             ("127.0.0.1::80", Some("127.0.0.1"), None, (80, 80), "tcp"),
+            ("0:80", None, None, (80, 80), "tcp"),
+            ("127.0.0.1:0:80/udp", Some("127.0.0.1"), None, (80, 80), "udp"),
+            ("published=0,target=80", None, None, (80, 80), "tcp"),
             ("[::1]:8080:80", Some("::1"), Some((8080, 8080)), (80, 80), "tcp"),
             ("::1:8080:80", Some("::1"), Some((8080, 8080)), (80, 80), "tcp"),
             ("8000-8002:80-82", None, Some((8000, 8002)), (80, 82), "tcp"),
@@ -213,9 +217,21 @@ mod tests {
 
     #[test]
     fn what_docker_refuses_is_refused() {
-        for text in
-            ["", "x", "0:80", "80:99999", "90-80", "1-2:1-3", "80/http", "nope:80:80", "published=1", "a=b", "+80"]
-        {
+        for text in [
+            "",
+            "x",
+            "0",
+            "80:0",
+            "0-1:80",
+            "80:99999",
+            "90-80",
+            "1-2:1-3",
+            "80/http",
+            "nope:80:80",
+            "published=1",
+            "a=b",
+            "+80",
+        ] {
             assert!(PublishedPort::parse(text).is_err(), "{text}");
         }
     }

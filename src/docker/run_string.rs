@@ -7,6 +7,7 @@ mod complete;
 mod error;
 mod mounts;
 mod read;
+mod windows;
 
 use std::fmt;
 
@@ -59,6 +60,10 @@ pub struct RunString {
     entrypoint: Option<String>,
     network: Option<String>,
     labels: Vec<String>,
+    privileged: bool,
+    pid: Option<String>,
+    added_capabilities: Vec<String>,
+    uses_api_socket: bool,
 }
 
 impl fmt::Debug for RunString {
@@ -124,6 +129,13 @@ impl RunString {
     #[must_use]
     pub fn detached(&self) -> bool {
         self.detached
+    }
+
+    /// Whether the container lives as long as one connection over its standard input and output, as MCP's stdio transport has it:
+    /// `-i` without `-d` and without a terminal.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        self.interactive && !self.detached && !self.tty
     }
 
     /// `-i`.
@@ -210,6 +222,36 @@ impl RunString {
         self.network.as_deref()
     }
 
+    /// `-P`.
+    #[must_use]
+    pub fn publishes_all(&self) -> bool {
+        self.publish_all
+    }
+
+    /// `--privileged`.
+    #[must_use]
+    pub fn privileged(&self) -> bool {
+        self.privileged
+    }
+
+    /// `--pid`, as written.
+    #[must_use]
+    pub fn pid(&self) -> Option<&str> {
+        self.pid.as_deref()
+    }
+
+    /// `--cap-add`, as written.
+    #[must_use]
+    pub fn added_capabilities(&self) -> &[String] {
+        &self.added_capabilities
+    }
+
+    /// `--use-api-socket`: the engine's socket is in the container.
+    #[must_use]
+    pub fn uses_api_socket(&self) -> bool {
+        self.uses_api_socket
+    }
+
     /// The names of `-l`.
     #[must_use]
     pub fn labels(&self) -> &[String] {
@@ -222,9 +264,18 @@ impl RunString {
         replace(&self.text, self.program.clone(), words)
     }
 
+    /// Whether docker publishes the ports: it discards them on the host's network and without one.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        !matches!(self.network.as_deref(), Some("host" | "none"))
+    }
+
     /// The ports of this string that cannot be published on one host together with `other`'s.
     #[must_use]
     pub fn conflicts<'a>(&'a self, other: &'a Self) -> Vec<(&'a PublishedPort, &'a PublishedPort)> {
+        if !self.publishes() || !other.publishes() {
+            return Vec::new();
+        }
         let pairs = self.ports.iter().flat_map(|mine| other.ports.iter().map(move |theirs| (mine, theirs)));
         pairs.filter(|(mine, theirs)| mine.overlaps(theirs)).collect()
     }

@@ -4,9 +4,11 @@
 //! (`$VAR`, `~`) are left to the host's shell. What the words mean is [`super::flags`]' and [`super::run_string`]'s.
 
 mod split;
+mod typography;
 
 pub(super) use split::until_refused;
-pub use split::{SplitError, SplitErrorKind, Word, split};
+pub use split::{SplitError, SplitErrorKind, Word, one_line, split};
+pub use typography::LookAlike;
 
 /// `text` as one word of a POSIX shell. A NUL cannot be part of a word (it ends every argument), so it becomes U+FFFD
 /// and the command fails visibly instead of being cut short. A leading `-` stays: whether it is an option is not the

@@ -33,6 +33,7 @@ use super::{
     },
     locks::{self, LEASE_MARGIN, Round, until_free},
     observe::{self, Observation},
+    on_demand,
     recorder::Recorder,
     registered::Registered,
     run::Course,
@@ -122,13 +123,23 @@ fn on_one_host(
     halt: &Halt,
     recorder: &Recorder<'_>,
 ) -> Result<Vec<Row>, HostError> {
+    // They have no container to look at, and nothing to act on.
+    let (single, others): (Vec<_>, Vec<_>) = registered.iter().partition(|r| r.run.is_on_demand());
+    let mut single = if single.is_empty() { vec![] } else { on_demand::change(session, &single, verb)? }.into_iter();
+    if others.is_empty() {
+        return Ok(single.collect());
+    }
+    let others: Vec<Registered<'_>> = others.into_iter().cloned().collect();
     let task = Task { context, verb, options, halt, recorder };
     let host = session.host();
     let failed = |r: &Registered<'_>, error: &HostError| {
         (without_answer(context, r, &Trouble::host(error, host), Outcome::Unreachable), None)
     };
     let goes_on = || halt.error().is_none();
-    until_free(context, registered, goes_on, |registered| task.round(session, registered), failed)
+    let rows = until_free(context, &others, goes_on, |registered| task.round(session, registered), failed)?;
+    let mut rows = rows.into_iter();
+    let own = |r: &Registered<'_>| if r.run.is_on_demand() { single.next() } else { rows.next() };
+    Ok(registered.iter().filter_map(own).collect())
 }
 
 /// What is done on one host, but for whom.

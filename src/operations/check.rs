@@ -5,6 +5,7 @@
 use super::{
     hosts::Finding,
     registered::{check as check_strings, conflicts},
+    risks::risks,
     twins,
 };
 use std::{cell::RefCell, collections::BTreeSet};
@@ -19,7 +20,7 @@ use crate::{
 const MOST_NAMED: usize = 5;
 
 /// What to do about a secret in a string. The docker client takes its arguments as they are, so that no `mcp` can hide them there.
-const IN_CLEAR: &str = "leave the value to the host: `-e NAME`, set by `env` in hosts.yaml or by the account there, or \
+pub(super) const IN_CLEAR: &str = "leave the value to the host: `-e NAME`, set by `env` in hosts.yaml or by the account there, or \
                         `--env-file FILE` with a file there; else everybody on the host can read it in `ps` while docker starts it";
 
 /// Checks all three files of `workspace`.
@@ -60,6 +61,7 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
             findings.extend(refused(loaded.inventory.hosts()));
             findings.extend(same_machine(loaded.inventory.hosts()));
             findings.extend(growing(loaded.registry.servers()));
+            findings.extend(at_risk(loaded.registry.servers()));
             findings.extend(in_clear(loaded.registry.servers(), loaded.inventory.hosts()));
             findings.extend(loaded.warnings.iter().map(|what| Finding {
                 ok: true,
@@ -86,6 +88,20 @@ fn growing(servers: &[Server]) -> Option<Finding> {
         ),
         fix: Some("add `--log-opt max-size=10m --log-opt max-file=3` to the string".to_owned()),
     })
+}
+
+/// Strings that open more of their host than they may have to: a warning for each risk.
+fn at_risk(servers: &[Server]) -> Vec<Finding> {
+    let of = |server: &Server| {
+        let found = RunString::parse(&server.command).map(|run| risks(&run)).unwrap_or_default();
+        let path = format!("servers.yaml: servers.{}.command", server.name);
+        found.into_iter().map(move |risk| Finding {
+            ok: true,
+            what: format!("{path}: {}", risk.what),
+            fix: Some(risk.fix),
+        })
+    };
+    servers.iter().flat_map(of).collect()
 }
 
 /// Strings that hold a secret in clear: a warning each.
@@ -156,7 +172,11 @@ fn refused(hosts: &[Host]) -> Vec<Finding> {
         Finding {
             ok: false,
             what: format!("{who}: {reason}"),
-            fix: Some("change that line, or name another file by `ssh_config` in hosts.yaml".to_owned()),
+            fix: Some(if reason.contains("hosts.yaml:") {
+                "change that line; the other hosts are not affected".to_owned()
+            } else {
+                "change that line, or name another file by `ssh_config` in hosts.yaml".to_owned()
+            }),
         }
     };
     reasons.into_iter().map(finding).collect()

@@ -99,6 +99,7 @@ impl Quotes for PlanReport {
 impl Quotes for Completed {
     fn texts(&mut self, each: &mut dyn FnMut(Kind, &mut String)) {
         self.server.texts(each);
+        said(&mut self.warnings, each);
     }
 }
 

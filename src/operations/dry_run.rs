@@ -8,11 +8,12 @@ use super::{
     Verb,
     act::understand,
     change::{Decision, Options},
-    registered::{Registered, on_host, say, stats},
+    observe, on_demand,
+    registered::{Registered, on_host, stats},
     select::{Target, by_host},
     stream::{self, LogOptions},
 };
-use crate::{docker::command, domain::HostName, error::CommandError};
+use crate::{domain::HostName, error::CommandError};
 
 /// One string that would run.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +37,12 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
     for (host, targets) in by_host(targets) {
         let registered = understand(&targets)?;
         for r in &registered {
+            if r.run.is_on_demand() {
+                let instance = Some(r.target.instance().to_string());
+                let check = on_demand::image_check(r).filter(|_| verb != Verb::Stop);
+                steps.extend(check.map(|command| DryStep { host: host.name.clone(), instance, when: None, command }));
+                continue;
+            }
             let mut step = |when: &str, decision: &Decision| {
                 if let Some(command) = decision.shown(r) {
                     let instance = Some(r.target.instance().to_string());
@@ -66,7 +73,9 @@ pub fn change(targets: &[Target<'_>], verb: Verb, options: Options) -> Result<Ve
             step("no container", &Decision::Create);
         }
         // The look comes first on the host; here it would hide the strings that matter.
-        steps.push(look(&registered));
+        if registered.iter().any(|r| !r.run.is_on_demand()) {
+            steps.push(look(&registered));
+        }
     }
     Ok(steps)
 }
@@ -125,10 +134,11 @@ pub fn log(targets: &[Target<'_>], options: &LogOptions) -> Result<Vec<DryStep>,
 
 fn look(registered: &[Registered<'_>]) -> DryStep {
     let host = registered[0].target.host;
+    let own = registered.iter().filter(|r| !r.run.is_on_demand());
     DryStep {
         host: host.name.clone(),
         instance: None,
         when: None,
-        command: say(&command::inspect(registered.iter().map(|r| r.container.as_str())), host),
+        command: observe::question(own.map(|r| r.container.as_str()), host),
     }
 }

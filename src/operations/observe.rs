@@ -16,6 +16,7 @@ use super::{
         Ownership, ownership,
         replace::{self, Pair},
     },
+    on_demand,
     outdated::{self, IMAGE_MOVED},
     registered::{Registered, say},
 };
@@ -148,7 +149,10 @@ pub(super) fn look<'r>(
 
 /// The shell text of a look at `containers`: the host's clock on a line of its own, then docker's answer; read by [`read`].
 pub(super) fn question<S: AsRef<str>>(containers: impl IntoIterator<Item = S>, host: &Host) -> String {
-    format!("{TELL_TIME}; {}", say(&command::inspect(containers), host))
+    let containers: Vec<S> = containers.into_iter().collect();
+    // Docker refuses to look at none, which happens where all servers of a host are on demand.
+    let look = if containers.is_empty() { ":".to_owned() } else { say(&command::inspect(containers), host) };
+    format!("{TELL_TIME}; {look}")
 }
 
 /// Adds the question that [`read`] reads the answer of.
@@ -160,8 +164,8 @@ pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Regi
 /// The names under which the containers of `registered` may be: their own, and those of what was set aside for them. That there is no
 /// container of a name costs docker next to nothing.
 pub(super) fn names(registered: &[Registered<'_>]) -> impl Iterator<Item = String> {
-    let own = registered.iter().map(|r| r.container.clone());
-    own.chain(registered.iter().map(|r| previous_name(&r.container)))
+    let own = || registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| &r.container);
+    own().cloned().chain(own().map(|name| previous_name(name)))
 }
 
 /// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no
@@ -250,6 +254,10 @@ pub fn port(r: &Registered<'_>) -> Option<u16> {
 
 /// The status of one instance as seen, and what to remember of it.
 pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observation) -> (ServerStatus, Record) {
+    if r.run.is_on_demand() {
+        let status = on_demand::status(r);
+        return (status.clone(), on_demand::record(status));
+    }
     let instance = r.target.instance();
     let previous = context.state.instances.get(&instance);
     let container = seen.get(&r.container);

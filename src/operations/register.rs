@@ -2,9 +2,14 @@
 //!
 //! Boundary: validates with `config` and `docker`, writes through the store; the text edits are `config::edit`'s.
 
+use std::collections::BTreeSet;
+
 use super::{
+    check::IN_CLEAR,
     edited::{self, Edited},
+    place::NewHost,
     registered::{check, conflicts},
+    risks::risks,
 };
 use crate::{
     config::{
@@ -15,8 +20,12 @@ use crate::{
         state::State,
         store::{StoreError, Workspace},
     },
-    docker::run_string::{RunString, complete as complete_string},
-    domain::{HostName, Instance, Server, ServerName, Status},
+    docker::{
+        client_entry,
+        run_string::{RunString, complete as complete_string},
+        shell::one_line,
+    },
+    domain::{Connection, Host, HostName, Instance, Server, ServerName, Status, secrets},
     error::{CommandError, Exit},
 };
 
@@ -27,6 +36,52 @@ pub struct Completed {
     pub server: Server,
     /// What was added to its command, in words.
     pub added: Vec<String>,
+    /// What is open on the host or to be read there, and how to avoid it.
+    pub warnings: Vec<String>,
+}
+
+/// The string that `given` stands for on `hosts`: itself, or the one of an AI client's JSON entry, with what should be said of the
+/// entry.
+///
+/// # Errors
+/// An entry that is no `docker run`, and one with secrets that a host does not have: they would have to stand in the string, which
+/// every user of the host can read while docker starts it.
+pub fn literal(given: &str, name: &ServerName, hosts: &[&Host]) -> Result<(String, Vec<String>), CommandError> {
+    if !client_entry::is_meant(given) {
+        return Ok((given.to_owned(), vec![]));
+    }
+    let refused = || CommandError::usage(format!("cannot register {name} from a JSON entry"));
+    let entry = client_entry::convert(given, name.as_str()).map_err(|e| refused().because(&e).hint(e.hint()))?;
+    let lacking = |variable: &str| hosts.iter().find(|host| !host.env.contains_key(variable));
+    let mut notes = vec![];
+    for client_entry::LeftToHost { name: variable, is_placeholder } in &entry.left_to_host {
+        match lacking(variable) {
+            None => notes.push(format!(
+                "the value of {variable} is taken from `env` in hosts.yaml; the entry's own was left out"
+            )),
+            Some(_) if *is_placeholder => notes.push(format!(
+                "the entry has no value for {variable}: set it by `env` in hosts.yaml, or for the account on the host"
+            )),
+            Some(host) => {
+                let mut error = refused().hint(format!(
+                    "write `{variable}: VALUE` under `env` of {} in hosts.yaml (or of a group, or of `defaults`) and register again; or \
+                     take {variable} out of the entry's `env` where the account on the host sets it",
+                    host.name
+                ));
+                error.causes.push(format!(
+                    "its `env` holds the secret {variable}, which is not written into the string, and {} does not have it",
+                    host.name
+                ));
+                return Err(error);
+            }
+        }
+    }
+    for variable in &entry.dropped {
+        notes.push(format!(
+            "{variable} of the entry's `env` was left out: no `-e {variable}` hands it on to the container"
+        ));
+    }
+    Ok((entry.command, notes))
 }
 
 /// Completes `server`'s string (`-d`, `--name`) and takes its port from the first published one.
@@ -37,6 +92,9 @@ pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
     let refuse = |e: &crate::docker::run_string::RunStringError| {
         CommandError::usage(format!("cannot register {}", server.name)).because(e).hint(e.hint())
     };
+    for text in [&mut server.stop, &mut server.logs, &mut server.stats].into_iter().flatten() {
+        *text = one_line(text).into_owned();
+    }
     let completed = complete_string(&server.command, &server.name).map_err(|e| refuse(&e))?;
     let run = RunString::parse(&completed.text).map_err(|e| refuse(&e))?;
     server.command = completed.text;
@@ -44,7 +102,14 @@ pub fn complete(mut server: Server) -> Result<Completed, CommandError> {
     if let Some((key, why)) = check(&server).into_iter().next() {
         return Err(CommandError::usage(format!("cannot register {}: {key}: {why}", server.name)));
     }
-    Ok(Completed { server, added: completed.added })
+    let mut warnings: Vec<String> =
+        risks(&run).into_iter().map(|risk| format!("{}; {}", risk.what, risk.fix)).collect();
+    let mut secrets: Vec<String> = secrets::find(&server.command).into_iter().map(|found| found.what).collect();
+    secrets.dedup();
+    if !secrets.is_empty() {
+        warnings.push(format!("in clear: {}; {IN_CLEAR}", secrets.join(", ")));
+    }
+    Ok(Completed { server, added: completed.added, warnings })
 }
 
 /// Whether the registered port is the first published one, so that it should follow a new command.
@@ -75,11 +140,17 @@ pub fn left_behind(before: &Server, after: &Server, inventory: &Inventory, state
 pub fn add(workspace: &Workspace, inventory: &Inventory, server: &Server) -> Result<(), CommandError> {
     write(workspace, inventory, server, |text, registry| {
         if registry.get(&server.name).is_some() {
-            return Err(CommandError::usage(format!("a server called {} is registered already", server.name))
-                .hint(format!("change it with `mcp edit {0}`, or forget it with `mcp remove {0}`", server.name)));
+            return Err(registered_already(&server.name));
         }
         edit::add_server(text, server).map_err(|e| edit_error(&e))
     })
+}
+
+/// The error of a name that is taken.
+#[must_use]
+pub fn registered_already(name: &ServerName) -> CommandError {
+    CommandError::usage(format!("a server called {name} is registered already"))
+        .hint(format!("change it with `mcp edit {name}`, or remove it with `mcp remove {name}`"))
 }
 
 /// Writes a changed server into `servers.yaml`.
@@ -196,6 +267,23 @@ pub fn add_host(workspace: &Workspace, name: &str, fields: &[(&str, Value)]) -> 
     edit_inventory(workspace, |text| edit::add_host(text, name, fields).map_err(|e| edit_error(&e)))
 }
 
+/// The inventory as it would be with `new` in `hosts.yaml`. Nothing is written.
+///
+/// # Errors
+/// The file cannot be read, or would not be valid.
+pub fn with_hosts(workspace: &Workspace, new: &[NewHost]) -> Result<Inventory, CommandError> {
+    let mut text = match std::fs::read_to_string(workspace.dir().join("hosts.yaml")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(CommandError::usage("cannot read hosts.yaml").because(&error)),
+    };
+    for host in new {
+        text = edit::add_host(&text, host.name.as_str(), &host.fields).map_err(|e| edit_error(&e))?;
+    }
+    Inventory::parse(&text, "hosts.yaml", workspace.context())
+        .map_err(|e| CommandError::usage(format!("hosts.yaml would not be valid:\n{e}")))
+}
+
 /// Changes `hosts.yaml` under the lock, so that it and `servers.yaml` stay valid.
 pub(super) fn edit_inventory(
     workspace: &Workspace,
@@ -207,6 +295,21 @@ pub(super) fn edit_inventory(
             let new = change(text)?;
             let inventory = Inventory::parse(&new, "hosts.yaml", workspace.context())
                 .map_err(|e| CommandError::usage(format!("hosts.yaml would not be valid:\n{e}")))?;
+            // A host that is refused already is no obstacle to a change of another one.
+            let before = Inventory::parse(text, "hosts.yaml", workspace.context()).ok();
+            let known =
+                |host: &Host| before.as_ref().and_then(|before| before.get(&host.name)).map(|host| &host.connection);
+            let newly = inventory.hosts().iter().filter(|host| known(host) != Some(&host.connection));
+            let spoiled = newly.filter_map(|host| match &host.connection {
+                Connection::Refused(reason) if reason.contains("hosts.yaml:") => Some(reason.as_str()),
+                _ => None,
+            });
+            let spoiled: BTreeSet<&str> = spoiled.collect();
+            if !spoiled.is_empty() {
+                let reasons: Vec<&str> = spoiled.into_iter().collect();
+                let text = format!("hosts.yaml would not be valid:\n{}", reasons.join("\n"));
+                return Err(CommandError::usage(text).into());
+            }
             // A server that is placed on the host would be left without one.
             if let Ok(servers) = std::fs::read_to_string(&registry) {
                 Registry::parse(&servers, "servers.yaml", &inventory, &check)

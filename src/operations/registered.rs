@@ -47,8 +47,11 @@ impl<'a> Registered<'a> {
     /// Why its string cannot be used.
     pub fn new(target: Target<'a>) -> Result<Self, String> {
         let run = RunString::parse(&target.server.command).map_err(|e| e.to_string())?;
+        // A container of a single connection is called otherwise; nothing is looked for by this name.
+        let nameless = run.is_on_demand().then(|| target.server.name.as_str());
         let container = run
             .container_name()
+            .or(nameless)
             .ok_or_else(|| format!("servers.{}.command has no --name", target.server.name))?
             .to_owned();
         Ok(Self { target, run: Arc::new(run), container })
@@ -224,7 +227,7 @@ pub fn check(server: &Server) -> Vec<(&'static str, String)> {
              write it into hosts.NAME.docker"
                 .to_owned(),
         )),
-        Ok(run) if run.container_name().is_none() => {
+        Ok(run) if run.container_name().is_none() && !run.is_on_demand() => {
             wrong.push(("command", format!("it has no --name; add --name {}", server.name)));
         }
         Ok(_) => {}

@@ -23,6 +23,7 @@ impl Ui {
             "host": server.host,
             "port": server.port,
             "added": completed.added,
+            "warnings": completed.warnings,
         });
         if !self.structured(&value) {
             self.registered_note(completed);
@@ -41,6 +42,7 @@ impl Ui {
             server.host.join(","),
             sanitise::line(&server.command)
         ));
+        completed.warnings.iter().for_each(|warning| self.warn(warning));
     }
 
     /// Prints what would run.

@@ -20,7 +20,7 @@ use crate::{
     config::{
         error::ConfigErrors,
         inventory::{Context, Inventory},
-        target::Target,
+        target::{Target, address_alone},
         walk::{At, Fields, Walk},
         yaml::Node,
     },
@@ -120,7 +120,11 @@ fn checked(settings: settings::Settings, context: &Context) -> Result<settings::
     if let Some(address) = (Fields { at }).get("address") {
         let mut walk = Walk::new("");
         let text = walk.string(&address, "a DNS name or an IP address").ok_or("the address is empty")?;
-        if text.starts_with('-') || text.contains(|c: char| c.is_whitespace() || c.is_control() || "@/[]".contains(c)) {
+        address_alone(&text).map_err(|reason| {
+            let ansible = [("`address:", "`ansible_host:"), ("`user:", "`ansible_user:"), ("`port:", "`ansible_port:")];
+            ansible.iter().fold(reason, |reason, (ours, theirs)| reason.replace(ours, theirs))
+        })?;
+        if text.starts_with('-') || text.contains(|c: char| c.is_whitespace() || c.is_control() || "@/".contains(c)) {
             return Err(format!("address: expected a DNS name or an IP address, found {text:?}"));
         }
     }

@@ -197,7 +197,7 @@ fn hosts_are_added_and_removed_and_ranges_are_left_whole() {
     assert_eq!(remove_host(&added, "gpu-1").unwrap(), text);
     let error = remove_host(text, "edge-2").unwrap_err().to_string();
     assert!(error.contains("one of the range edge-[1:3]"), "{error}");
-    assert!(matches!(add_host("version: 1\nhosts: [a]\n", "b", &[]), Err(EditError::Layout { .. })));
+    assert!(matches!(add_host("version: 1\nhosts: [a]\n", "b", &fields), Err(EditError::Layout { .. })));
     let bare = add_host("version: 1\nhosts:\n  a:\n", "b", &[]).unwrap();
     assert!(
         Inventory::parse(
@@ -377,4 +377,33 @@ proptest! {
             let _ = replace_server_key(text, &name("a"), "port", Some(&Value::Number(1)));
         }
     }
+}
+
+#[test]
+fn bare_names_are_added_to_a_list_of_hosts_and_taken_away() {
+    for (text, name, with) in [
+        ("version: 1\nhosts: [a, b] # two\n", "c", "version: 1\nhosts: [a, b, c] # two\n"),
+        ("version: 1\nhosts: [a, b,]\n", "::1", "version: 1\nhosts: [a, b, '::1',]\n"),
+        (
+            "version: 1\nhosts:\n  - a # one\n  - b # two\ngroups: {}\n",
+            "c",
+            "version: 1\nhosts:\n  - a # one\n  - b # two\n  - c\ngroups: {}\n",
+        ),
+        ("version: 1\r\nhosts:\r\n- 'a'\r\n", "w-[1:2]", "version: 1\r\nhosts:\r\n- 'a'\r\n- 'w-[1:2]'\r\n"),
+        ("version: 1\nhosts:\n  - a", "no", "version: 1\nhosts:\n  - a\n  - 'no'"),
+    ] {
+        let added = add_host(text, name, &[]).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(added, with);
+        assert!(matches!(add_host(&added, name, &[]), Err(EditError::Exists { .. })), "{text}");
+        let removed = remove_host(&added, name).unwrap();
+        assert_eq!(removed.trim_end(), text.trim_end(), "{added}");
+        let missing = remove_host(text, "nobody").unwrap_err();
+        assert!(matches!(missing, EditError::Missing { .. }), "{missing}");
+    }
+    assert_eq!(add_host("version: 1\nhosts: []\n", "a", &[]).unwrap(), "version: 1\nhosts: [a]\n");
+    assert_eq!(remove_host("version: 1\nhosts: [a, b, c]\n", "a").unwrap(), "version: 1\nhosts: [b, c]\n");
+    assert_eq!(remove_host("version: 1\nhosts: [a]\n", "a").unwrap(), "version: 1\nhosts: []\n");
+    assert_eq!(remove_host("version: 1\nhosts:\n  - a\n  - b\n", "a").unwrap(), "version: 1\nhosts:\n  - b\n");
+    assert!(matches!(remove_host("version: 1\nhosts:\n  - a\n", "a"), Err(EditError::Layout { .. })));
+    assert!(matches!(add_host("version: 1\nhosts: [[a]]\n", "b", &[]), Err(EditError::Layout { .. })));
 }

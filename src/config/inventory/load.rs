@@ -2,10 +2,7 @@
 //!
 //! Boundary: reports all errors before it gives up; a host of a broken file is never handed out.
 
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-};
+use std::{collections::HashMap, rc::Rc};
 
 use super::{
     Context, Inventory,
@@ -18,6 +15,7 @@ use crate::{
         error::{ConfigErrors, closest},
         graph, range,
         ssh_config::{Choice, Config},
+        target::{address_alone, port_behind},
         walk::{At, Fields, Walk, kind},
         yaml::{self, Node, Value},
     },
@@ -30,6 +28,8 @@ pub(super) struct RawHost {
     at: At,
     pub(super) address: Option<String>,
     vars: Rc<Vars>,
+    /// Why it cannot be reached as it is written.
+    refused: Option<String>,
 }
 
 #[derive(Default)]
@@ -75,21 +75,25 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
         })
         .collect();
     let config = ssh_config(&mut walk, &fields, &layered, context);
-    jumps(&mut walk, &raw, &layered, config.as_ref());
+    let refusals = refusals(&walk, &raw, &layered, config.as_ref());
     let mut hosts = Vec::with_capacity(raw.hosts.len());
     if !walk.failed() {
         let mut connections = Connections::new(&raw.hosts, &raw.index, &layered, config, context);
         for (position, (host, vars)) in raw.hosts.iter().zip(&layered).enumerate() {
-            let (connection, connect_timeout) = match connections.of(host, vars) {
+            let refused = |reason: String| (Connection::Refused(reason), Host::CONNECT_TIMEOUT);
+            let connected = match &refusals[position] {
+                Some(reason) => Err(Stop::Refused(reason.clone())),
+                None => connections.of(host, vars),
+            };
+            let (connection, connect_timeout) = match connected {
                 Ok(connected) => connected,
-                Err(Stop::Refused(reason)) => (Connection::Refused(reason), Host::CONNECT_TIMEOUT),
+                Err(Stop::Refused(reason)) => refused(reason),
                 Err(Stop::TooMany) if vars.jump.is_some() => {
-                    walk.error(&host.at, format!("more than {MOST_JUMPS} jump hosts on the way"));
-                    break;
+                    let reason = format!("more than {MOST_JUMPS} jump hosts on the way");
+                    refused(walk.described(&host.at, reason, None).to_string())
                 }
                 Err(Stop::TooMany) => {
-                    let reason = format!("more than {MOST_JUMPS} jump hosts on the way; does a ProxyJump lead back?");
-                    (Connection::Refused(reason), Host::CONNECT_TIMEOUT)
+                    refused(format!("more than {MOST_JUMPS} jump hosts on the way; does a ProxyJump lead back?"))
                 }
                 // One line of one file is wrong, whichever host it was found for.
                 Err(Stop::Broken(error)) => {
@@ -116,6 +120,8 @@ pub(super) fn load_tree(root: Rc<Node>, label: &str, context: &Context) -> Resul
     }
     if walk.failed() {
         hosts.clear();
+    } else if refusals.iter().any(Option::is_some) {
+        refuse_behind_refused(&mut hosts, &raw.index, &refusals);
     }
     walk.finish(Inventory::new(hosts, resolved.groups))
 }
@@ -138,38 +144,62 @@ fn ssh_config(walk: &mut Walk<'_>, fields: &Fields, vars: &[Vars], context: &Con
     })
 }
 
-/// Reports names to jump through that nobody knows, hosts that are this machine, and circles.
-fn jumps(walk: &mut Walk<'_>, raw: &RawHosts, vars: &[Vars], config: Option<&Config>) {
-    let mut unknown = HashSet::new();
+/// Why hosts cannot be reached as they are written, each with its place: an address that says more than an address, a public
+/// key for an identity file, names to jump through that are unknown, jumps through this machine, and circles.
+fn refusals(walk: &Walk<'_>, raw: &RawHosts, vars: &[Vars], config: Option<&Config>) -> Vec<Option<String>> {
+    let mut refusals: Vec<Option<String>> = raw.hosts.iter().map(|host| host.refused.clone()).collect();
     let mut edges = Vec::with_capacity(vars.len());
-    for vars in vars {
+    for (host, vars) in vars.iter().enumerate() {
+        let mut refuse = |at: &At, message: String, suggestion: Option<String>| {
+            refusals[host].get_or_insert_with(|| walk.described(at, message, suggestion).to_string());
+        };
+        if let Some((at, reason)) = vars.public_key.as_ref().filter(|_| vars.local != Some(true)) {
+            refuse(at, reason.clone(), None);
+        }
         let mut mine = Vec::new();
         for (name, at) in vars.jump.iter().flatten() {
             match raw.index.get(name) {
                 Some(position) => mine.push(*position),
                 None if config.is_some_and(|(config, _)| config.names(name)) => {}
-                // One place may stand for many hosts.
-                None if unknown.insert((at.line, name.clone())) => {
+                None => {
                     let aliases = config.iter().flat_map(|(config, _)| config.all_names());
                     let suggestion = closest(name, raw.index.keys().map(String::as_str).chain(aliases));
-                    walk.suggest(at, format!("there is no host {name:?} to jump through"), suggestion);
+                    refuse(at, format!("there is no host {name:?} to jump through"), suggestion);
                 }
-                None => {}
             }
         }
         edges.push(mine);
     }
-    for (host, mine) in raw.hosts.iter().zip(&edges) {
-        for jump in mine.iter().filter(|jump| vars[**jump].local == Some(true)) {
-            let name = raw.hosts[*jump].name.as_str();
-            walk.error(&host.at, format!("cannot jump through {name:?}: its connection is local"));
+    for (host, mine) in edges.iter().enumerate() {
+        if let Some(jump) = mine.iter().find(|jump| vars[**jump].local == Some(true)) {
+            let message = format!("cannot jump through {:?}: its connection is local", raw.hosts[*jump].name.as_str());
+            refusals[host].get_or_insert_with(|| walk.described(&raw.hosts[host].at, message, None).to_string());
         }
     }
     let (_, cycles) = graph::order(&edges);
     for cycle in &cycles {
         let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| raw.hosts[*at].name.as_str()).collect();
         let way_out = "; `jump: []` on a host overrides an inherited one";
-        walk.error(&raw.hosts[cycle[0]].at, format!("the jumps go round in a circle: {}{way_out}", names.join(" → ")));
+        let message = format!("the jumps go round in a circle: {}{way_out}", names.join(" → "));
+        let reason = walk.described(&raw.hosts[cycle[0]].at, message, None).to_string();
+        for host in cycle {
+            refusals[*host].get_or_insert_with(|| reason.clone());
+        }
+    }
+    refusals
+}
+
+/// A host that goes through a refused one cannot be reached either.
+fn refuse_behind_refused(hosts: &mut [Host], index: &HashMap<String, usize>, refusals: &[Option<String>]) {
+    for host in hosts {
+        let Connection::Ssh(endpoint) = &host.connection else { continue };
+        let through = endpoint.jump.iter().find_map(|jump| {
+            let reason = refusals[*index.get(&jump.name)?].as_ref()?;
+            Some(format!("it is reached through {}: {reason}", jump.name))
+        });
+        if let Some(reason) = through {
+            host.connection = Connection::Refused(reason);
+        }
     }
 }
 
@@ -222,6 +252,10 @@ fn add(
     vars: &Rc<Vars>,
     groups: &[(String, At)],
 ) {
+    if let Some((host, port)) = port_behind(name).filter(|(host, _)| !host.starts_with('[')) {
+        return walk
+            .error(at, format!("a host's name has no port: call it {host:?} and write `port: {port}` under it"));
+    }
     let names = match range::expand(name) {
         Ok(names) => names,
         Err(reason) => return walk.error(at, reason),
@@ -230,20 +264,27 @@ fn add(
         return walk.error(at, format!("the inventory has more than {} hosts", range::MOST));
     }
     let mut addresses = vec![None; names.len()];
+    let mut refused = None;
     if let Some((address, at)) = address {
-        match range::expand(&address) {
-            Ok(expanded) if expanded.len() == names.len() => addresses = expanded.into_iter().map(Some).collect(),
-            Ok(expanded) => {
-                let message =
-                    format!("{address:?} stands for {} addresses, the name for {} hosts", expanded.len(), names.len());
-                walk.error(&at, message);
-            }
-            Err(reason) => walk.error(&at, reason),
+        let mut refuse = |reason: String| {
+            refused.get_or_insert_with(|| walk.described(&at, reason, None).to_string());
+        };
+        let alone = address_alone(&address).unwrap_or_else(|reason| {
+            refuse(reason);
+            ""
+        });
+        if alone.starts_with('-') || alone.contains(|c: char| c.is_whitespace() || c.is_control() || "@/".contains(c)) {
+            refuse(format!("expected a DNS name or an IP address, found {address:?}"));
         }
-        if address.starts_with('-')
-            || address.contains(|c: char| c.is_whitespace() || c.is_control() || "@/".contains(c))
-        {
-            walk.error(&at, format!("expected a DNS name or an IP address, found {address:?}"));
+        if refused.is_none() {
+            match range::expand(alone) {
+                Ok(expanded) if expanded.len() == names.len() => addresses = expanded.into_iter().map(Some).collect(),
+                Ok(expanded) => {
+                    let (many, hosts) = (expanded.len(), names.len());
+                    walk.error(&at, format!("{address:?} stands for {many} addresses, the name for {hosts} hosts"));
+                }
+                Err(reason) => walk.error(&at, reason),
+            }
         }
     }
     for (name, address) in names.into_iter().zip(addresses) {
@@ -251,7 +292,7 @@ fn add(
             Ok(name) if name.as_str() == "all" => {
                 return walk.error(at, "`all` always means every host; a host needs another name");
             }
-            Ok(name) => RawHost { name, at: at.clone(), address, vars: Rc::clone(vars) },
+            Ok(name) => RawHost { name, at: at.clone(), address, vars: Rc::clone(vars), refused: refused.clone() },
             // The other names of a range would fail for the same reason.
             Err(error) => return walk.error(at, error.to_string()),
         };

@@ -121,13 +121,10 @@ fn yaml_surprises_in_number_and_boolean_places_are_errors() {
         ("identity_file", "{a: b}"),
         ("user", "a b"),
         ("user", "-x"),
-        ("address", "a b"),
-        ("address", "-oProxyCommand=x"),
         ("env", "[A=1]"),
         ("env", "{1A: x}"),
         ("env", "{A: [1]}"),
         ("env", "{A: }"),
-        ("jump", "nowhere"),
         ("groups", "nowhere"),
         ("groups", "{a: b}"),
     ] {
@@ -207,19 +204,77 @@ fn a_jump_through_a_host_behind_a_jump_host_goes_through_both() {
     assert_eq!(chain("by-three"), "outer inner other");
     assert_eq!(ssh(&inventory, "by-inner").jump[0].endpoint.port, 2201);
     let long: String = (1..=20).map(|n| format!("  h{n}: {{jump: h{}}}\n", n - 1)).collect();
-    let errors = errors(&format!("version: 1\nhosts:\n  h0: {{}}\n{long}"));
-    assert!(errors.contains("more than 8 jump hosts"), "{errors}");
+    let inventory = parse(&format!("version: 1\nhosts:\n  h0: {{}}\n{long}"));
+    assert_eq!(refusal(&inventory, "h8"), "");
+    assert_eq!(refusal(&inventory, "h9"), "hosts.yaml:12: hosts.h9: more than 8 jump hosts on the way");
 }
 
 #[test]
-fn jumps_in_a_circle_and_through_a_local_host_are_errors() {
-    let errors = errors(
-        "version: 1\nhosts:\n  a: {jump: b}\n  b: {jump: [c]}\n  c: {jump: a}\n  d: {jump: d}\n  e: {jump: l}\n  l: {connection: local}\n",
+fn jumps_in_a_circle_and_through_a_local_host_refuse_the_hosts_on_them() {
+    let inventory = parse(
+        "version: 1\nhosts:\n  a: {jump: b}\n  b: {jump: [c]}\n  c: {jump: a}\n  d: {jump: d}\n  e: {jump: l}\n  l: {connection: local}\n  \
+         f: {jump: a}\n  g:\n",
     );
-    assert!(errors.contains("a → b → c → a"), "{errors}");
-    assert!(errors.contains("d → d"), "{errors}");
-    assert!(errors.contains("cannot jump through \"l\""), "{errors}");
-    assert_eq!(errors.lines().count(), 3, "{errors}");
+    for (name, words) in [
+        ("a", "a → b → c → a"),
+        ("b", "a → b → c → a"),
+        ("c", "a → b → c → a"),
+        ("d", "d → d"),
+        ("e", "cannot jump through \"l\""),
+        ("f", "circle"),
+        ("g", ""),
+    ] {
+        let reason = refusal(&inventory, name);
+        assert!(reason.contains(words) && reason.is_empty() == words.is_empty(), "{name}: {reason}");
+    }
+}
+
+fn refusal<'a>(inventory: &'a Inventory, name: &str) -> &'a str {
+    match &host(inventory, name).connection {
+        Connection::Refused(reason) => reason,
+        _ => "",
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_as_it_is_written_is_refused_alone_and_told_what_to_write() {
+    for (fields, words) in [
+        (
+            "address: '10.0.0.1:2222'",
+            "hosts.a.address: the port has its own key: write `address: 10.0.0.1` and `port: 2222`",
+        ),
+        ("address: 'root@10.0.0.1'", "write `address: 10.0.0.1` and `user: root`"),
+        ("address: '[::1]:22'", "write `address: ::1` and `port: 22`"),
+        ("address: a b", "expected a DNS name or an IP address"),
+        ("address: -oProxyCommand=x", "expected a DNS name or an IP address"),
+        (
+            "identity_file: /k/id_ed25519.pub",
+            "hosts.a.identity_file: /k/id_ed25519.pub is the public key; write `identity_file: /k/id_ed25519`",
+        ),
+        ("identity_file: [/k/a, ~/b.pub]", "is the public key"),
+        ("jump: nowhere", "hosts.a.jump: there is no host \"nowhere\" to jump through"),
+    ] {
+        let inventory = parse(&format!("version: 1\nhosts:\n  a: {{{fields}}}\n  b: {{identity_file: /k/id}}\n"));
+        let reason = refusal(&inventory, "a");
+        assert!(reason.starts_with("hosts.yaml:3: ") && reason.contains(words), "{fields}: {reason}");
+        assert_eq!(refusal(&inventory, "b"), "", "{fields}");
+    }
+    let inventory =
+        parse("version: 1\nhosts:\n  a: {address: '[2001:db8::1]'}\n  b-[1:2]: {address: '10.0.0.[1:2]:22'}\n");
+    assert_eq!(ssh(&inventory, "a").address, "2001:db8::1");
+    assert!(refusal(&inventory, "b-2").contains("write `address: 10.0.0.[1:2]` and `port: 22`"));
+    // One that is nearer takes the place of a public key of the defaults.
+    let inventory = parse("version: 1\ndefaults: {identity_file: /k/a.pub}\nhosts: {a: {identity_file: /k/a}, b: }\n");
+    assert_eq!((refusal(&inventory, "a").is_empty(), refusal(&inventory, "b").is_empty()), (true, false));
+}
+
+#[test]
+fn a_port_in_a_host_s_name_is_named_with_what_to_write() {
+    for text in ["hosts:\n  'web1:22':\n", "hosts: ['web1:22']\n", "hosts:\n  'web1:22': {user: x}\n"] {
+        let errors = errors(&format!("version: 1\n{text}"));
+        assert!(errors.contains("call it \"web1\" and write `port: 22` under it"), "{errors}");
+    }
+    assert_eq!(ssh(&parse("version: 1\nhosts: ['2001:db8::22']\n"), "2001:db8::22").address, "2001:db8::22");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(super) struct Vars {
     pub(super) user: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) identity_files: Option<Vec<PathBuf>>,
+    /// The place of an identity file that is a public key by its name, and what is wrong.
+    pub(super) public_key: Option<(At, String)>,
     /// Names of hosts with the place they were written, for errors.
     pub(super) jump: Option<Vec<(String, At)>>,
     pub(super) local: Option<bool>,
@@ -56,8 +58,10 @@ impl Vars {
             let items = walk.items(&at);
             Some(items.iter().filter_map(|at| walk.path(at, &context.dir, context.home.as_deref())).collect())
         };
+        let identity_files: Option<Vec<PathBuf>> = paths(walk, "identity_file");
         Self {
-            identity_files: paths(walk, "identity_file"),
+            public_key: fields.get("identity_file").and_then(|at| Some((at, public_key(identity_files.as_ref()?)?))),
+            identity_files,
             known_hosts: paths(walk, "known_hosts"),
             user: fields.get("user").and_then(|at| user(walk, &at)),
             port: fields.get("port").and_then(|at| walk.port(&at)),
@@ -92,6 +96,9 @@ impl Vars {
         }
         put(&mut self.user, &nearer.user);
         put(&mut self.port, &nearer.port);
+        if nearer.identity_files.is_some() {
+            self.public_key.clone_from(&nearer.public_key);
+        }
         put(&mut self.identity_files, &nearer.identity_files);
         put(&mut self.jump, &nearer.jump);
         put(&mut self.local, &nearer.local);
@@ -105,6 +112,12 @@ impl Vars {
         put(&mut self.known_hosts, &nearer.known_hosts);
         self.env.extend(nearer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
+}
+
+fn public_key(files: &[PathBuf]) -> Option<String> {
+    let file = files.iter().find(|file| file.extension().is_some_and(|extension| extension == "pub"))?;
+    let private = file.with_extension("");
+    Some(format!("{} is the public key; write `identity_file: {}`", file.display(), private.display()))
 }
 
 fn user(walk: &mut Walk<'_>, at: &At) -> Option<String> {

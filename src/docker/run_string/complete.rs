@@ -1,9 +1,9 @@
-//! Completes a string once, when it is registered: `-d` and `--name`, if they are missing.
+//! Completes a string once, when it is registered: `-d` and `--name`, if they are missing; continued lines become one.
 //!
-//! Boundary: text to text; everything that was written stays byte for byte.
+//! Boundary: text to text; everything else that was written stays byte for byte.
 
 use super::{RunString, RunStringError};
-use crate::domain::ServerName;
+use crate::{docker::shell, domain::ServerName};
 
 /// A string that can be registered, with what was added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +14,17 @@ pub struct Completed {
     pub added: Vec<String>,
 }
 
-/// Adds what `text` is missing right after `run`: `-d`, and `--name` with the server's name.
+/// Adds what `text` is missing right after `run`: `-d`, and `--name` with the server's name. Nothing is missing in a string for
+/// single connections ([`RunString::is_on_demand`]), each of which has a container of its own.
 ///
 /// # Errors
 /// As [`RunString::parse`]; also when the server's name is too short for a container.
 pub fn complete(text: &str, name: &ServerName) -> Result<Completed, RunStringError> {
-    let parsed = RunString::parse(text)?;
+    let text = shell::one_line(text);
+    let parsed = RunString::parse(&text)?;
+    if parsed.is_on_demand() {
+        return Ok(Completed { text: parsed.text().to_owned(), added: Vec::new() });
+    }
     let mut added = Vec::new();
     if !parsed.detached() {
         added.push("-d".to_owned());

@@ -2,7 +2,7 @@
 //!
 //! Boundary: kinds and their texts. Values of flags never appear in them, except names, images and ports.
 
-use crate::docker::{flags::FlagError, port::PortError, shell::SplitError};
+use crate::docker::{flags::FlagError, port::PortError, reference::ReferenceError, shell::SplitError};
 
 /// Why a text is not a `docker run` string that `mcp` can manage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,11 +19,19 @@ pub enum RunStringError {
     /// A flag docker would not take.
     #[error("docker would refuse a flag of the string")]
     Flag(#[source] FlagError),
-    /// `-i` or `-t` without `-d`.
+    /// `-t` without `-d`.
     #[error("`{flags}` without `-d` waits for a terminal")]
-    Interactive {
-        /// As written, `-it`.
-        flags: String,
+    Terminal {
+        /// `-it` or `-t`.
+        flags: &'static str,
+    },
+    /// `-i` without `-d`, and a restart policy.
+    #[error(
+        "`-i` without `-d` is a container for one connection, and `--restart {policy}` would start it again without one"
+    )]
+    OnDemandRestart {
+        /// The policy.
+        policy: String,
     },
     /// `-a`.
     #[error("`--attach` keeps docker in the foreground, and docker refuses it together with `-d`")]
@@ -49,6 +57,25 @@ pub enum RunStringError {
     /// No image.
     #[error("the string names no image")]
     NoImage,
+    /// A word in the image's place that docker cannot take for one.
+    #[error("`{word}` was read as the image, and docker would refuse it")]
+    Image {
+        /// The first word after the flags; secrets in it are masked.
+        word: String,
+        /// What is wrong with it.
+        #[source]
+        source: ReferenceError,
+    },
+    /// `%cd%`, `$env:X`, `C:\…`.
+    #[error("`{found}` (at character {column}) is a {what} of Windows, and the string runs on the host")]
+    Windows {
+        /// As written, without what follows it.
+        found: String,
+        /// `variable` or `path`.
+        what: &'static str,
+        /// Where, in characters, from 1.
+        column: usize,
+    },
     /// `--help`.
     #[error("`--help` starts nothing")]
     Help,
@@ -82,7 +109,13 @@ impl RunStringError {
                 "write `docker run -d --name NAME IMAGE`; other words for docker (`sudo -n docker`, `podman`) go into hosts.yaml (hosts.NAME.docker)".to_owned()
             }
             Self::Flag(source) => source.hint(),
-            Self::Interactive { flags } => format!("write `{flags}d`, or leave `{flags}` out"),
+            Self::Terminal { flags } => format!(
+                "write `-i` for a server that speaks over standard input and output (a terminal would change what it sends), \
+                 `-d` in place of `{flags}` for one that listens on a port"
+            ),
+            Self::OnDemandRestart { .. } => {
+                "leave `--restart` out, or write `-d` for a server that listens on a port".to_owned()
+            }
             Self::Attached => "leave `-a`/`--attach` out; `mcp log -f` shows the output".to_owned(),
             Self::Foreground => "write `-d`, or leave `--detach=false` out".to_owned(),
             Self::RemoveAndRestart { .. } => "leave one of the two out; `mcp` removes what it replaces".to_owned(),
@@ -92,10 +125,27 @@ impl RunStringError {
             }
             Self::NameUnresolved(_) => "write the name out: `mcp` finds the container by it".to_owned(),
             Self::NoImage => "write the image after the flags: `docker run -d --name NAME IMAGE`".to_owned(),
+            Self::Image { word, source } => image_hint(word, source),
+            Self::Windows { .. } => "write the path on the host, for example `-v /srv/data:/data`".to_owned(),
             Self::Help => "leave `--help` out".to_owned(),
             Self::Port { .. } => "write `[IP:]HOST:CONTAINER[/udp]`, for example `-p 127.0.0.1:8080:80`".to_owned(),
             Self::Mount { .. } => "write `-v SOURCE:/PATH[:ro]` or `--mount type=bind,source=SOURCE,target=/PATH`".to_owned(),
             Self::EnvironmentName => "write `-e NAME=VALUE`".to_owned(),
+        }
+    }
+}
+
+fn image_hint(word: &str, source: &ReferenceError) -> String {
+    match source {
+        ReferenceError::Scheme(_) => "leave the part up to `://` out: `REGISTRY/NAME:TAG`".to_owned(),
+        ReferenceError::Uppercase => {
+            let name_ends = word.rfind('/').map_or(0, |slash| slash + 1);
+            let tag_at = word[name_ends..].find([':', '@']).map_or(word.len(), |at| name_ends + at);
+            format!("write `{}{}`", word[..tag_at].to_lowercase(), &word[tag_at..])
+        }
+        ReferenceError::NoTag => "write the tag after the colon, or leave the colon out".to_owned(),
+        _ => {
+            "the image is the first word after the flags, `[REGISTRY/]NAME[:TAG]`; a value of the flag before it that holds blanks goes into quotes".to_owned()
         }
     }
 }

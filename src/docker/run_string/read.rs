@@ -2,11 +2,15 @@
 //!
 //! Boundary: the checks that need one string only; whether ports and names are taken already is for operations to say.
 
-use super::{RegisteredMount, RunString, RunStringError, mounts};
-use crate::docker::{
-    flags::{self, Given},
-    port::PublishedPort,
-    shell::{self, Word},
+use super::{RegisteredMount, RunString, RunStringError, mounts, windows};
+use crate::{
+    docker::{
+        flags::{self, Given},
+        port::PublishedPort,
+        reference,
+        shell::{self, Word},
+    },
+    domain::secrets,
 };
 
 pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
@@ -19,6 +23,11 @@ pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
         return Err(RunStringError::Help);
     }
     let Some(image) = rest.first().filter(|word| !word.value.is_empty()) else { return Err(RunStringError::NoImage) };
+    given.iter().try_for_each(|given| windows::refuse(given, text))?;
+    if !image.unresolved {
+        let refused = |source| RunStringError::Image { word: secrets::mask(&image.value).into_owned(), source };
+        reference::check(&image.value).map_err(refused)?;
+    }
     let last = |long: &str| given.iter().rfind(|g| g.flag.long == long);
     let is_on = |long: &str| last(long).is_some_and(Given::is_on);
 
@@ -49,6 +58,10 @@ pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
         entrypoint: last("entrypoint").filter(|g| !g.unresolved).map(|g| g.value.clone()),
         network: given.iter().rfind(|g| matches!(g.flag.long, "network" | "net")).map(|g| g.value.clone()),
         labels: Vec::new(),
+        privileged: is_on("privileged"),
+        pid: last("pid").map(|g| g.value.clone()),
+        added_capabilities: given.iter().filter(|g| g.flag.long == "cap-add").map(|g| g.value.clone()).collect(),
+        uses_api_socket: is_on("use-api-socket"),
     };
     for flag in &given {
         string.add(flag)?;
@@ -117,14 +130,15 @@ impl RunString {
         if given.iter().any(|g| g.flag.long == "attach") {
             return Err(RunStringError::Attached);
         }
+        if self.is_on_demand() {
+            return match self.restart_policy.as_deref() {
+                Some("no") | None => Ok(()),
+                Some(policy) => Err(RunStringError::OnDemandRestart { policy: policy.to_owned() }),
+            };
+        }
         if !self.detached {
-            if self.interactive || self.tty {
-                let letters = [(self.interactive, 'i'), (self.tty, 't')];
-                let flags = letters
-                    .iter()
-                    .filter(|(on, _)| *on)
-                    .fold("-".to_owned(), |all, (_, letter)| format!("{all}{letter}"));
-                return Err(RunStringError::Interactive { flags });
+            if self.tty {
+                return Err(RunStringError::Terminal { flags: if self.interactive { "-it" } else { "-t" } });
             }
             if given.iter().any(|g| g.flag.long == "detach") {
                 return Err(RunStringError::Foreground);

@@ -89,8 +89,8 @@ fn what_is_missing_is_added_after_run_and_the_rest_stays() {
         ("docker run -d --name x1 img\n", "docker run -d --name x1 img", &[]),
         ("docker -H run run img run", "docker -H run run -d --name finance img run", &["-d", "--name finance"]),
         (
-            "docker run \\\n  -p 1:1 \\\n  img\n",
-            "docker run -d --name finance \\\n  -p 1:1 \\\n  img",
+            "docker run \\\n  -p 1:1 \\\r\n  img\r\n",
+            "docker run -d --name finance -p 1:1 img",
             &["-d", "--name finance"],
         ),
     ] {
@@ -98,6 +98,91 @@ fn what_is_missing_is_added_after_run_and_the_rest_stays() {
             completed(text),
             Completed { text: whole.into(), added: added.iter().map(|a| (*a).to_owned()).collect() }
         );
+    }
+}
+
+#[test]
+fn a_string_for_single_connections_is_registered_as_it_is() {
+    for text in [
+        "docker run -i --rm acme/x",
+        "docker run --rm -i -e KEY acme/x --stdio",
+        "docker run -i acme/x",
+        "docker run --interactive=true --rm --name x1 acme/x",
+        "docker run -i --detach=false acme/x",
+        "docker run -i --rm -p 127.0.0.1:1:1 acme/x",
+    ] {
+        assert!(parse(text).is_on_demand(), "{text}");
+        assert_eq!(completed(text), Completed { text: text.to_owned(), added: Vec::new() });
+    }
+    for text in
+        ["docker run -di acme/x", "docker run -itd acme/x", "docker run -d -i --rm acme/x", "docker run --rm acme/x"]
+    {
+        assert!(!parse(text).is_on_demand(), "{text}");
+        assert!(completed(text).text.contains("--name finance"), "{text}");
+    }
+}
+
+#[test]
+fn a_word_that_docker_cannot_take_for_an_image_is_shown() {
+    for (text, word, hint) in [
+        ("docker run -d MCP/Xyz:V1", "MCP/Xyz:V1", "`mcp/xyz:V1`"),
+        ("docker run -d x/y:", "x/y:", "tag"),
+        ("docker run -d x/y:1:2 serve", "x/y:1:2", "first word after the flags"),
+        ("docker run -d http://h/x", "http://h/x", "://"),
+        ("docker run -d 'x/y\u{a0}'", "x/y\u{a0}", "first word"),
+        ("docker run -d -e A= b c", "b", ""),
+        ("docker run -d -e KEY = x", "=", "first word"),
+        ("docker run -d https://u:hunter2-c0rrect@h/x", "https://u:***@h/x", "://"),
+    ] {
+        match RunString::parse(text) {
+            Err(RunStringError::Image { word: found, source }) => {
+                assert_eq!(found, word, "{text}");
+                let error = RunStringError::Image { word: found, source };
+                assert!(error.to_string().contains(word) && error.hint().contains(hint), "{text}: {}", error.hint());
+            }
+            other => assert!(hint.is_empty() && other.is_ok_and(|run| run.image() == word), "{text}"),
+        }
+    }
+    assert!(parse("docker run -d $IMG").image_is_unresolved());
+}
+
+#[test]
+fn forms_of_windows_are_refused_with_their_place() {
+    for (text, found, column) in [
+        ("docker run -d -v %cd%:/data x", "%cd%", 18),
+        ("docker run -d -v \"%CD%\":/data x", "%CD%", 19),
+        ("docker run -d -v %USERPROFILE%\\x:/data x", "%USERPROFILE%", 18),
+        ("docker run -d -e HOME=%HOMEPATH% x", "%HOMEPATH%", 23),
+        ("docker run -d --mount type=bind,source=%MYDIR%/a,target=/a x", "%MYDIR%", 40),
+        ("docker run -d -v $env:USERPROFILE/x:/x x", "$env:USERPROFILE", 18),
+        ("docker run -d -v '${env:APPDATA}:/x' x", "${env:APPDATA", 19),
+        ("docker run -d -v ${pwd}:/x x", "${pwd", 18),
+        ("docker run -d -v $pwd:/x x", "$pwd", 18),
+        ("docker run -d -v C:\\Users\\me:/data x", "C:\\", 18),
+        ("docker run -d -v 'c:/Users/me:/data' x", "c:/", 19),
+        ("docker run -d -vC:\\data:/data x", "C:\\", 17),
+        ("docker run -d --volume=C:\\data:/data x", "C:\\", 24),
+        ("docker run -d --mount type=bind,source=D:\\x,target=/x x", "D:\\", 40),
+        ("docker run -d --env-file C:\\env x", "C:\\", 26),
+        ("docker run -d -v \\\\\\\\server\\share:/x x", "\\\\", 18),
+    ] {
+        match refused(text) {
+            RunStringError::Windows { found: what, column: at, .. } => {
+                assert_eq!((what.as_str(), at), (found, column), "{text}")
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [
+        "docker run -d -e FORMAT=%Y%m%d x",
+        "docker run -d -e FORMAT='%d%/%m' x date +%H%M%S",
+        "docker run -d -v $PWD:/x -v ${PWD}/y:/y x",
+        "docker run -d -v data:/x -v /c/d:/e x",
+        "docker run -d -e URL=c:/x x",
+        "docker run -d x cmd %cd% C:\\\\x",
+        "docker run -d -v $env:/x x",
+    ] {
+        parse(text);
     }
 }
 
@@ -121,9 +206,10 @@ fn every_refusal_has_its_kind_and_says_what_to_write() {
         ("podman run -d img", not_run("it begins with `podman`"), "hosts.yaml"),
         ("sudo docker run -d img", not_run("it begins with `sudo`"), "sudo -n docker"),
         ("DOCKER_HOST=secret docker run img", not_run("it begins with `DOCKER_HOST`"), "hosts.yaml"),
-        ("docker run -it img", RunStringError::Interactive { flags: "-it".into() }, "`-itd`"),
-        ("docker run -i img", RunStringError::Interactive { flags: "-i".into() }, "`-id`"),
-        ("docker run -it --detach=false img", RunStringError::Interactive { flags: "-it".into() }, "`-itd`"),
+        ("docker run -it img", RunStringError::Terminal { flags: "-it" }, "write `-i`"),
+        ("docker run -t img", RunStringError::Terminal { flags: "-t" }, "`-d` in place of `-t`"),
+        ("docker run -it --detach=false img", RunStringError::Terminal { flags: "-it" }, "write `-i`"),
+        ("docker run -i --restart always img", RunStringError::OnDemandRestart { policy: "always".into() }, "leave"),
         ("docker run -a stdout img", RunStringError::Attached, "leave"),
         ("docker run -d -a stdout img", RunStringError::Attached, "leave"),
         ("docker run -d --detach=false img", RunStringError::Foreground, "`-d`"),
@@ -233,6 +319,11 @@ fn published_ports_of_two_strings_conflict_by_number_address_and_protocol() {
         ("-p 8080:80/udp", "-p 8080:80/tcp", 0),
         ("-p 80", "-p 80", 0),
         ("-p $PORT:80", "-p $PORT:80", 0),
+        ("-p 0:80", "-p 0:80", 0),
+        ("--network host -p 8080:80", "--network host -p 8080:80", 0),
+        ("--network host -p 8080:80", "-p 8080:80", 0),
+        ("--net=none -p 8080:80", "-p 8080:80", 0),
+        ("--network net -p 8080:80", "-p 8080:80", 1),
         ("-p 8000-8003:1-4", "-p 8002:80 -p 8003:80", 2),
     ] {
         assert_eq!(with(mine).conflicts(&with(theirs)).len(), conflicts, "{mine} / {theirs}");

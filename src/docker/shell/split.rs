@@ -2,7 +2,9 @@
 //!
 //! Boundary: tokens and spans; no expansion is done, and what was expanded is only marked.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
+
+use super::typography::LookAlike;
 
 /// One word of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,15 @@ pub enum SplitErrorKind {
     /// A control character that no shell word has a use for.
     #[error("the control character {0:?} cannot be part of a command")]
     ControlCharacter(char),
+    /// A backslash that begins a word or ends one, with a blank after it.
+    #[error("a backslash followed by a blank does not continue the line: the blank becomes part of a word")]
+    BackslashBlank,
+    /// The line continuation of PowerShell or of Windows' command prompt.
+    #[error("`{0}` at the end of a line continues it on Windows only")]
+    WindowsContinuation(char),
+    /// A character that is not the one it looks like.
+    #[error("{0}")]
+    LookAlike(LookAlike),
 }
 
 impl SplitErrorKind {
@@ -69,6 +80,12 @@ impl SplitErrorKind {
             Self::Unterminated(_) => "close it, or quote it",
             Self::TrailingBackslash => "remove the backslash",
             Self::ControlCharacter(_) => "remove it",
+            Self::BackslashBlank => {
+                "remove the backslash: it continues a line only as its last character (in YAML, `|` keeps line breaks and `>` \
+                 turns them into blanks); a blank that belongs to a word goes into quotes"
+            }
+            Self::WindowsContinuation(_) => "end the line with a backslash, or write it on one line",
+            Self::LookAlike(found) => found.hint(),
         }
     }
 }
@@ -79,21 +96,55 @@ impl SplitErrorKind {
 /// # Errors
 /// A [`SplitError`] at the first thing that is not a plain word.
 pub fn split(text: &str) -> Result<Vec<Word>, SplitError> {
-    let (words, refusal) = until_refused(text);
-    match refusal {
-        None => Ok(words),
-        Some((at, kind)) => Err(SplitError { kind, at, column: text[..at].chars().count() }),
+    let (words, joins, refusal) = pieces(text);
+    let refused = |at: usize, kind| Err(SplitError { kind, at, column: text[..at].chars().count() });
+    match (refusal, joins.iter().find(|join| text[(*join).clone()].contains('\r'))) {
+        (Some((at, kind)), _) => refused(at, kind),
+        // The host's shell would take the `\r` for the escaped character, and the line break for the end.
+        (None, Some(join)) => refused(join.start + 1, SplitErrorKind::ControlCharacter('\r')),
+        (None, None) => Ok(words),
     }
 }
 
 /// The words of `text` up to the first thing that is not a plain word, and that thing with its place in bytes.
-pub(in crate::docker) fn until_refused(text: &str) -> (Vec<Word>, Option<(usize, SplitErrorKind)>) {
-    let mut splitter = Splitter { text, at: 0, word: None, words: Vec::new() };
+pub(in crate::docker) fn until_refused(text: &str) -> (Vec<Word>, Option<Refusal>) {
+    let (words, _, refusal) = pieces(text);
+    (words, refusal)
+}
+
+/// The words, the line continuations in bytes, and the first thing that is not a plain word.
+fn pieces(text: &str) -> (Vec<Word>, Vec<Range<usize>>, Option<Refusal>) {
+    let mut splitter = Splitter { text, at: 0, word: None, words: Vec::new(), joins: Vec::new() };
     let refusal = splitter.run().err();
     if let Some((at, _)) = &refusal {
         splitter.end_word(*at);
     }
-    (splitter.words, refusal)
+    (splitter.words, splitter.joins, refusal)
+}
+
+/// `text` on one line where backslashes at line ends (before `\n` or `\r\n`) continue it: what a shell makes of them, with the
+/// blanks around each one as one space. Quoted text stays as it is. A text that is not one simple command is returned unchanged.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    let (words, joins, refusal) = pieces(text);
+    if refusal.is_some() || joins.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let is_blank = |c: char| c == ' ' || c == '\t';
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for join in &joins {
+        out.push_str(&text[at..join.start]);
+        at = join.end;
+        let inside = words.iter().any(|word| word.span.start < join.start && join.end < word.span.end);
+        let after = text[at..].len() - text[at..].trim_start_matches(is_blank).len();
+        if !inside && (out.ends_with(is_blank) || after > 0) {
+            out.truncate(out.trim_end_matches(is_blank).len());
+            out.push(' ');
+            at += after;
+        }
+    }
+    out.push_str(&text[at..]);
+    Cow::Owned(out)
 }
 
 type Refusal = (usize, SplitErrorKind);
@@ -103,6 +154,8 @@ struct Splitter<'a> {
     at: usize,
     word: Option<Building>,
     words: Vec<Word>,
+    /// The line continuations: backslash and line end, in bytes.
+    joins: Vec<Range<usize>>,
 }
 
 struct Building {
@@ -150,11 +203,15 @@ impl Splitter<'_> {
             };
             match c {
                 ' ' | '\t' => self.end_word(at),
-                '\n' if self.rest().trim().is_empty() => {
+                '\n' | '\r' if self.rest().trim_matches(['\n', '\r', ' ', '\t']).is_empty() => {
                     self.end_word(at);
                     return Ok(());
                 }
+                '\r' if self.rest().starts_with('\n') => return Err((at, SplitErrorKind::Newline)),
                 '\n' => return Err((at, SplitErrorKind::Newline)),
+                '`' | '^' if self.rest().trim_start_matches([' ', '\t', '\r']).starts_with('\n') => {
+                    return Err((at, SplitErrorKind::WindowsContinuation(c)));
+                }
                 '\'' => self.single_quoted(at)?,
                 '"' => self.double_quoted(at)?,
                 '\\' => self.escaped(at)?,
@@ -162,9 +219,11 @@ impl Splitter<'_> {
                 '`' => return Err((at, SplitErrorKind::Substitution("`"))),
                 '#' if self.word.is_none() => return Err((at, SplitErrorKind::Comment)),
                 ';' | '&' | '|' | '<' | '>' | '(' | ')' => return Err((at, operator(c, self.rest()))),
-                '\r' if self.rest().trim().is_empty() => self.end_word(at),
                 c if c.is_ascii_control() => return Err((at, SplitErrorKind::ControlCharacter(c))),
                 c => {
+                    if let Some(found) = LookAlike::of(c) {
+                        return Err((at, SplitErrorKind::LookAlike(found)));
+                    }
                     let word = self.building(at);
                     word.expands |= c == '~' && word.value.is_empty() && word.start == at;
                     word.brace |= c == '{';
@@ -199,7 +258,11 @@ impl Splitter<'_> {
                 // XCU 2.2.3: inside double quotes a backslash escapes only these.
                 Some('\\') => match self.next() {
                     None => return Err((start, SplitErrorKind::Unterminated("\""))),
-                    Some('\n') => {}
+                    Some('\n') => self.joins.push(at..self.at),
+                    Some('\r') if self.rest().starts_with('\n') => {
+                        self.at += 1;
+                        self.joins.push(at..self.at);
+                    }
                     Some(c @ ('$' | '`' | '"' | '\\')) => self.building(start).value.push(c),
                     Some('\0') => return Err((at, SplitErrorKind::ControlCharacter('\0'))),
                     Some(c) => self.building(start).value.extend(['\\', c]),
@@ -212,10 +275,24 @@ impl Splitter<'_> {
     fn escaped(&mut self, at: usize) -> Result<(), Refusal> {
         match self.next() {
             None => Err((at, SplitErrorKind::TrailingBackslash)),
-            Some('\n') => Ok(()),
+            Some('\n') => {
+                self.joins.push(at..self.at);
+                Ok(())
+            }
+            Some('\r') if self.rest().starts_with('\n') => {
+                self.at += 1;
+                self.joins.push(at..self.at);
+                Ok(())
+            }
             Some('\0') => Err((at, SplitErrorKind::ControlCharacter('\0'))),
-            // "\" before "\r\n" would escape the "\r" and leave the line break.
             Some('\r') => Err((at + 1, SplitErrorKind::ControlCharacter('\r'))),
+            // `a\ b` is one word in every shell; at either end of a word the backslash was the end of a line once.
+            Some(' ' | '\t') if self.word.is_none() || !self.rest().starts_with(|c: char| !c.is_ascii_whitespace()) => {
+                Err((at, SplitErrorKind::BackslashBlank))
+            }
+            Some(c) if LookAlike::of(c).is_some_and(|found| matches!(found, LookAlike::Blank(_))) => {
+                Err((at, SplitErrorKind::BackslashBlank))
+            }
             Some(c) => {
                 self.building(at).value.push(c);
                 Ok(())
@@ -334,7 +411,8 @@ mod tests {
     }
 
     #[test]
-    fn control_operators_outside_quotes_are_named_with_their_place() {
+    fn what_makes_it_more_than_plain_words_is_named_with_its_place() {
+        use super::super::typography;
         use SplitErrorKind::*;
         for (text, kind, at) in [
             ("a; b", Operator(";"), 1),
@@ -362,6 +440,27 @@ mod tests {
             ("a\0b", ControlCharacter('\0'), 1),
             ("a '\0'", ControlCharacter('\0'), 3),
             ("a \\\r\n b", ControlCharacter('\r'), 3),
+            ("a\r\nb", Newline, 1),
+            ("a \\ b", BackslashBlank, 2),
+            ("a \\  -d", BackslashBlank, 2),
+            ("a\\  b", BackslashBlank, 1),
+            ("a\\ \n b", BackslashBlank, 1),
+            ("a \\\t\r\n b", BackslashBlank, 2),
+            ("a b\\ ", BackslashBlank, 3),
+            ("a \\\u{a0}b", BackslashBlank, 2),
+            ("a `\n b", WindowsContinuation('`'), 2),
+            ("a ^\r\n b", WindowsContinuation('^'), 2),
+            ("a \u{2013}d", LookAlike(typography::LookAlike::Dash('\u{2013}')), 2),
+            ("a -\u{2010}d", LookAlike(typography::LookAlike::Dash('\u{2010}')), 3),
+            ("a \u{2014}name", LookAlike(typography::LookAlike::Dash('\u{2014}')), 2),
+            ("a \u{2212}p", LookAlike(typography::LookAlike::Dash('\u{2212}')), 2),
+            ("a \u{201c}b c\u{201d}", LookAlike(typography::LookAlike::Quote('\u{201c}')), 2),
+            ("a don\u{2019}t", LookAlike(typography::LookAlike::Quote('\u{2019}')), 5),
+            ("a\u{a0}b", LookAlike(typography::LookAlike::Blank('\u{a0}')), 1),
+            ("a\u{3000}b", LookAlike(typography::LookAlike::Blank('\u{3000}')), 1),
+            ("\u{feff}a", LookAlike(typography::LookAlike::Invisible('\u{feff}')), 0),
+            ("a b\u{200b}", LookAlike(typography::LookAlike::Invisible('\u{200b}')), 3),
+            ("a b\u{ad}c", LookAlike(typography::LookAlike::Invisible('\u{ad}')), 3),
         ] {
             assert_eq!(refusal(text), (kind, at), "{text:?}");
         }
@@ -371,6 +470,32 @@ mod tests {
     fn the_same_characters_inside_quotes_are_text() {
         assert_eq!(values("a ';&|<>()`$(x)#' \";&|<>()#\" \\; b#c"), ["a", ";&|<>()`$(x)#", ";&|<>()#", ";", "b#c"]);
         assert_eq!(values("a 'x\ny'"), ["a", "x\ny"]);
+    }
+
+    #[test]
+    fn look_alikes_in_quotes_and_escaped_blanks_within_words_are_text() {
+        assert_eq!(
+            values("a 'x \u{2013} \u{201c}y\u{201d}\u{a0}z' \"\u{2019}\" b\\ c \u{e9}\u{1f600}\u{fe0f}").len(),
+            5
+        );
+    }
+
+    #[test]
+    fn continued_lines_become_one_and_mean_the_same() {
+        for (text, line) in [
+            ("docker run \\\n  -d \\\n  image\n", "docker run -d image\n"),
+            ("docker run \\\r\n  -d\\\r\n  image\r\n", "docker run -d image\r\n"),
+            ("a\\\nb \\\n\\\n c", "ab c"),
+            ("a 'x\\\n y' \"z\\\n w\"", "a 'x\\\n y' \"z w\""),
+            ("a b", "a b"),
+            ("a; \\\n b", "a; \\\n b"),
+        ] {
+            assert_eq!(one_line(text), line, "{text:?}");
+            let unix = text.replace("\r\n", "\n");
+            if split(&unix).is_ok() {
+                assert_eq!(values(&one_line(text)), values(&unix), "{text:?}");
+            }
+        }
     }
 
     #[test]
@@ -411,11 +536,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_split_or_refused_without_panic(text in "(?s).{0,60}") {
+        fn any_text_is_split_or_refused_without_panic(text in "(?s)(.|\\\\\r?\n|[ab ']){0,60}") {
             if let Ok(words) = split(&text) {
-                for word in words {
-                    proptest::prop_assert!(text.get(word.span).is_some());
+                for word in &words {
+                    proptest::prop_assert!(text.get(word.span.clone()).is_some());
                 }
+                let again = split(&one_line(&text)).map(|words| words.into_iter().map(|word| word.value).collect::<Vec<_>>());
+                proptest::prop_assert_eq!(again.ok(), Some(words.into_iter().map(|word| word.value).collect()));
             }
         }
     }

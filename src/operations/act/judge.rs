@@ -235,7 +235,13 @@ fn not_up(
             format!("the container did not stay up for {within} s: {message}")
         }
     };
-    Some(Trouble::failed(cause, Some(format!("read more with `mcp log {}`", r.target.instance()))))
+    let hint = if container.is_none() && r.run.removes_itself() {
+        // Its log went with it.
+        format!("leave `--rm` out (`mcp edit {} --command …`), start it again and read `mcp log`", r.target.server.name)
+    } else {
+        format!("read more with `mcp log {}`", r.target.instance())
+    };
+    Some(Trouble::failed(cause, Some(hint)))
 }
 
 /// A row for an instance whose host gave no answer, or was not asked: the last known status with its age is kept in view.

@@ -83,6 +83,12 @@ impl<'a> Follower<'a> {
     /// Reads to the end and says why it ended, when that is trouble.
     pub(super) fn run(mut self, session: &mut Session<'_>) -> Option<Trouble> {
         let host = session.host();
+        if self.registered.run.is_on_demand() {
+            return Some(Trouble::failed(
+                "it has no log: each connection has a container of its own, whose output goes to the client",
+                None,
+            ));
+        }
         loop {
             let was_fruitful = std::mem::replace(&mut self.is_fruitful, false);
             let stage = self.read(session);

@@ -1,0 +1,105 @@
+//! Servers for single connections over standard input and output (`docker run -i --rm IMAGE`): there is no container to start, so a
+//! start checks that the image is there, and nothing is looked for by name.
+//!
+//! Boundary: what a change means for them, and their status. Making connections is not done yet.
+
+use jiff::Timestamp;
+
+use super::{
+    InstanceReport, Outcome, Trouble, Verb,
+    observe::LOOK_ALLOWED,
+    registered::{Registered, say},
+};
+use crate::{
+    config::state::Record,
+    docker::command,
+    domain::{Docker, InstanceState, ServerStatus, Status},
+    fleet::{HostError, Session},
+    transport::script::Script,
+};
+
+/// Said of one that is ready.
+const READY: &str = "on demand: one container for each connection; connections come with a later version";
+
+/// The command that fails where the image of `r` is missing; `None` where the host's shell decides the image.
+#[must_use]
+pub(super) fn image_check(r: &Registered<'_>) -> Option<String> {
+    (!r.run.image_is_unresolved()).then(|| say(&command::image_exists(r.run.image()), r.target.host))
+}
+
+/// The status of `r` as far as it is known without a connection.
+#[must_use]
+pub(super) fn status(r: &Registered<'_>) -> ServerStatus {
+    let instance = r.target.instance();
+    let mut status = ServerStatus::bare(instance.server, instance.host, Status::Stopped, Timestamp::now());
+    status.image = (!r.run.image_is_unresolved()).then(|| r.run.image().to_owned());
+    status.state = InstanceState::OnDemand;
+    status.message = Some("on demand: one container for each connection".to_owned());
+    status
+}
+
+/// What is remembered of `status`.
+#[must_use]
+pub(super) fn record(status: ServerStatus) -> Record {
+    Record { status, container_id: None, command_hash: None, stopped_by: None, container: None, left: vec![] }
+}
+
+/// Carries `verb` out for `registered`, all of them on demand and on one host, in one exec; a stop needs none.
+pub(super) fn change(
+    session: &mut Session<'_>,
+    registered: &[&Registered<'_>],
+    verb: Verb,
+) -> Result<Vec<(InstanceReport, Option<Record>)>, HostError> {
+    let host = session.host();
+    if verb == Verb::Stop || host.docker == Docker::Absent {
+        return Ok(registered
+            .iter()
+            .map(|r| row(r, Ok("on demand: no container runs without a connection")))
+            .collect());
+    }
+    let mut script = Script::new();
+    script.export(&host.env);
+    let checks: Vec<_> = registered.iter().map(|r| image_check(r).map(|check| script.run(&check))).collect();
+    let sections = session.exec("look for images", &script, LOOK_ALLOWED)?;
+    let found = registered.iter().zip(checks).map(|(r, check)| {
+        let section = check.and_then(|id| sections.get(id));
+        let exit = section.map_or(Some(0), |section| section.exit);
+        let stderr = section.map(|section| section.stderr_text()).unwrap_or_default();
+        match exit {
+            Some(0) => row(r, Ok(READY)),
+            Some(1) if stderr.to_lowercase().contains("no such image") => row(r, Err(missing(r))),
+            exit => row(r, Err(Trouble::docker(exit, &stderr).unwrap_or_else(|| missing(r)))),
+        }
+    });
+    Ok(found.collect())
+}
+
+fn missing(r: &Registered<'_>) -> Trouble {
+    let (image, name) = (r.run.image(), &r.target.server.name);
+    Trouble::failed(
+        format!("the image {image} is not on {}", r.target.host.name),
+        Some(format!(
+            "pull it: `mcp exec --on {} -- docker pull {image}`, then `mcp start {name}`",
+            r.target.host.name
+        )),
+    )
+}
+
+fn row(r: &Registered<'_>, done: Result<&str, Trouble>) -> (InstanceReport, Option<Record>) {
+    let status = status(r);
+    let record = record(status.clone());
+    let (outcome, note, error) = match done {
+        Ok(note) => (Outcome::Unchanged, Some(note.to_owned()), None),
+        Err(trouble) => (Outcome::Failed, None, Some(trouble)),
+    };
+    let report = InstanceReport {
+        name: status.name.clone(),
+        host: status.host.clone(),
+        outcome,
+        action: None,
+        note,
+        status: Some(status),
+        error,
+    };
+    (report, Some(record))
+}

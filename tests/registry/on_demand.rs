@@ -1,0 +1,31 @@
+//! Servers for single connections (`docker run -i --rm`): nothing is started, the image is checked.
+
+use crate::{rig::Rig, said::run};
+
+#[test]
+fn a_server_on_demand_is_unchanged_where_its_image_is_and_fails_where_it_is_missing() {
+    let scratch = Rig::get().scratch();
+    let (name, lacking) = (scratch.name("stdio"), scratch.name("lacking"));
+    let add = |name: &str, command: &str| {
+        run(scratch.mcp(&["add", name, "--host", "edge-1", "--json", "--command", command])).code(0)
+    };
+    let said = add(&name, "docker run -i --rm mcp-demo:1");
+    assert_eq!(said.json()["command"], "docker run -i --rm mcp-demo:1");
+    assert_eq!(said.json()["added"], serde_json::json!([]));
+    add(&lacking, "docker run -i --rm acme/nowhere:9");
+    for verb in ["start", "restart", "stop"] {
+        let row = run(scratch.mcp(&[verb, &name, "--json"])).code(0).json();
+        assert_eq!(row["instances"][0]["outcome"], "unchanged", "{verb}: {row}");
+        assert_eq!(row["instances"][0]["status"]["state"], "on_demand", "{verb}: {row}");
+    }
+    let failed = run(scratch.mcp(&["start", &lacking, "--json"])).code(1).json();
+    assert_eq!(failed["instances"][0]["outcome"], "failed", "{failed}");
+    assert!(failed["instances"][0]["error"]["cause"].as_str().unwrap().contains("acme/nowhere:9"), "{failed}");
+    let rows = run(scratch.mcp(&["list", "--json"])).code(0).json();
+    assert!(rows.as_array().unwrap().iter().all(|row| row["state"] == "on_demand"), "{rows}");
+    run(scratch.mcp(&["get", &name, "--json"])).code(0);
+    run(scratch.mcp(&["log", &name])).code(1).err("each connection");
+    assert_eq!(scratch.container_state(1, "stdio"), None);
+    run(scratch.mcp(&["remove", &name, "--yes"])).code(0);
+    run(scratch.mcp(&["check"])).code(0);
+}
