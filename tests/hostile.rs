@@ -53,12 +53,15 @@ impl Victim {
         });
         victim.write("inspect", lines.concat().as_bytes());
         victim.write("log", LOG);
+        // As docker prints it with times, which are always asked for.
+        let line = |line: &[u8]| [b"2026-01-01T00:00:00.000000001Z ", line].concat();
+        victim.write("stamped", &LOG.split_inclusive(|byte| *byte == b'\n').flat_map(line).collect::<Vec<u8>>());
         victim.write("evil", format!("docker: Error response from daemon: {EVIL}\n{EVIL}\n").as_bytes());
         let docker = victim.write(
             "docker",
             b"#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit\nprintf '%s\\n' \"$*\" >>said\ncase $* in\n\
               'container inspect --format {\"id\"'*) cat inspect;;\n\
-              logs*) cat log;;\n\
+              logs*) cat stamped;;\n\
               version*) cat evil; exit 1;;\n\
               *) cat evil; cat evil >&2; exit 125;;\nesac\n",
         );

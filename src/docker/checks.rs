@@ -66,7 +66,8 @@ mod tests {
     use crate::docker::{fixture, inspect};
 
     fn holds(ports: &str) -> bool {
-        let run = RunString::parse(&format!("docker run -d --name finance {ports} x")).unwrap_or_else(|e| panic!("{e}"));
+        let run =
+            RunString::parse(&format!("docker run -d --name finance {ports} x")).unwrap_or_else(|e| panic!("{e}"));
         let old = inspect::parse(&fixture::read("28.2/inspect/plain.out")).unwrap_or_else(|e| panic!("{e}")).remove(0);
         let code = before_stop("false", &run, &old);
         Command::new("sh").args(["-c", &code]).output().is_ok_and(|output| output.status.success())

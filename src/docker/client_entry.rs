@@ -299,8 +299,8 @@ mod tests {
             ),
             (r#""-e","API_KEY""#, r#"{"API_KEY":"${input:key}"}"#, "docker run -i -e API_KEY acme/x", "API_KEY", ""),
             (r#""--env=MODE""#, r#"{"MODE":"a b"}"#, "docker run -i '--env=MODE=a b' acme/x", "", ""),
-            (r#""-eMODE""#, r#"{"MODE":1}"#, "docker run -i -eMODE=1 acme/x", "", ""),
-            (r#""-e","MODE=2""#, r#"{"MODE":"1"}"#, "docker run -i -e MODE=2 acme/x", "", "MODE"),
+            (r#""-eMODE""#, r#"{"MODE":1}"#, "docker run -i '-eMODE=1' acme/x", "", ""),
+            (r#""-e","MODE=2""#, r#"{"MODE":"1"}"#, "docker run -i -e 'MODE=2' acme/x", "", "MODE"),
             (r#""--init""#, r#"{"OTHER":"s3cr3t-hunter2"}"#, "docker run -i --init acme/x", "", "OTHER"),
         ] {
             let found = convert(&entry(flags, env), "x").unwrap();

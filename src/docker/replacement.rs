@@ -76,6 +76,12 @@ pub fn functions(docker: &str) -> String {
     )
 }
 
+/// A pattern of `case` for an answer that has `before` and, behind it, the container `name`: docker puts a slash before a name, podman
+/// does not.
+fn named(before: &str, name: &str) -> String {
+    format!("*'{before}\"name\":\"/{name}\"'*|*'{before}\"name\":\"{name}\"'*")
+}
+
 impl Replacement {
     /// Puts the old container back after what has the id in the shell variable `new` (or nothing) is removed.
     fn back(&self, new: &str) -> String {
@@ -156,10 +162,12 @@ impl Replacement {
         let previous = previous_name(name);
         format!(
             "{variable}=''\n\
-             case ${look} in *'{{\"id\":\"{old}\",\"name\":\"/{previous}\"'*) {variable}=back\n\
-             case ${look} in *'\"name\":\"/{name}\"'*) {variable}=keep;; esac\n\
-             case ${bad} in *'\"name\":\"/{name}\"'*) {variable}=back;; esac;;\n\
-             esac"
+             case ${look} in {aside}) {variable}=back\n\
+             case ${look} in {new}) {variable}=keep;; esac\n\
+             case ${bad} in {new}) {variable}=back;; esac;;\n\
+             esac",
+            aside = named(&format!("{{\"id\":\"{old}\","), &previous),
+            new = named("", name)
         )
     }
 
@@ -176,10 +184,11 @@ impl Replacement {
             "case ${variable} in\n\
              keep) {keep};;\n\
              back) mcp_new=''\n\
-             case ${look} in *'\"name\":\"/{name}\"'*) mcp_new=${{{look}%%'\",\"name\":\"/{name}\"'*}}; mcp_new=${{mcp_new##*'{{\"id\":\"'}};; esac\n\
+             case ${look} in {new}) mcp_new=${{{look}%%'\",\"name\":\"/{name}\"'*}}; mcp_new=${{mcp_new%%'\",\"name\":\"{name}\"'*}}; mcp_new=${{mcp_new##*'{{\"id\":\"'}};; esac\n\
              {} && echo '{BACK}';;\n\
              esac",
-            self.back("$mcp_new")
+            self.back("$mcp_new"),
+            new = named("", name)
         )
     }
 

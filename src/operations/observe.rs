@@ -81,7 +81,6 @@ impl Observation {
     }
 
     /// The lines of `log`, both streams of a docker command in one, without the warnings that docker prints before them.
-    #[must_use]
     pub fn without_warnings<'l>(&self, log: &'l str) -> impl Iterator<Item = &'l str> {
         log.lines().skip_while(|line| self.warnings.iter().any(|warning| is_same_warning(warning, line)))
     }

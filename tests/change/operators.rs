@@ -150,7 +150,7 @@ fn a_removal_waits_for_whoever_is_at_work() {
     let desk = Desk::beside(&bench);
     let child = slow_restart(&bench, "restart --all --settle 0");
     desk.mcp(&bench, "remove :slow --stop --lock-timeout 0").says(1, &["alice@", "stays registered"]);
-    desk.mcp(&bench, "remove :slow --stop --lock-timeout 60s").says(0, &["is forgotten"]);
+    desk.mcp(&bench, "remove :slow --stop --lock-timeout 60s").says(0, &["is unregistered"]);
     Answer::of(child.wait_with_output().unwrap()).says(0, &[]);
     assert_eq!(bench.state(1, "slow"), "none");
 }

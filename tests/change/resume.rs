@@ -123,7 +123,7 @@ fn a_removal_that_could_not_be_done_is_resumed_as_a_whole() {
     assert_eq!(bench.mcp("remove :web --stop --yes").code, Some(4));
     assert_eq!(bench.history("-n 1")[0]["verb"], "remove");
     rig.sshd("start", 2);
-    bench.mcp("resume").says(0, &["resume remove of ", "is forgotten"]);
+    bench.mcp("resume").says(0, &["resume remove of ", "is unregistered"]);
     assert_eq!((bench.state(1, "web"), bench.state(2, "web")), ("none".into(), "none".into()));
     bench.mcp("resume").says(0, &["nothing is left"]);
 }

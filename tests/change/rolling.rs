@@ -42,7 +42,7 @@ fn a_rolling_restart_ends_at_its_limit_and_resume_finishes_it_after_the_repair()
     bench.scratch.write("hosts.yaml", &with_default(&broken));
     let report = bench.report("restart --all --recreate --settle 0 --serial 1,25% --max-fail 1", 1);
     let alpha = bench.name("alpha");
-    assert_eq!(outcomes(&report)[..4], ["changed", "changed", "failed", "changed"]);
+    assert_eq!(outcomes(&report)[..4], ["changed", "changed", "rolled_back", "changed"]);
     assert!(outcomes(&report)[4..].iter().all(|outcome| *outcome == "not_attempted"), "{report:?}");
     assert!(error(report.of(&alpha, "edge-3"), "cause").starts_with("docker's health check fails; it ended with code"));
     let beta = report.of(&bench.name("beta"), "edge-5");

@@ -159,7 +159,7 @@ fn a_removal_that_was_cut_off_is_confirmed() {
     let child = bench.spawn("remove :slow --stop --yes");
     wait_until("docker stops it", || is_stopping(&bench));
     proxy.cut(Way::Reset);
-    Answer::of(child.wait_with_output().unwrap()).says(0, &["removed the container of", "is forgotten"]);
+    Answer::of(child.wait_with_output().unwrap()).says(0, &["removed the container of", "is unregistered"]);
     assert_eq!(bench.state(1, "slow"), "none");
 }
 

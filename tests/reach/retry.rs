@@ -87,7 +87,8 @@ fn a_connection_that_is_reset_closed_cut_short_or_not_answered_is_tried_again() 
         let (port, come) = proxy(fleet.sshd.port, 2, spoil);
         fleet.hosts(&format!("\n  web: {{address: 127.0.0.1, port: {port}}}"));
         run(fleet.mcp(&["hosts", "check", "--retries", "0", "--timeout", "3"])).code(4);
-        assert_eq!(come.load(Ordering::SeqCst), 1);
+        // Where it failed in the key exchange, the host may be asked what it offers.
+        assert!((1..=2).contains(&come.load(Ordering::SeqCst)), "it was tried again");
     }
 }
 

@@ -75,7 +75,7 @@ fn what_cannot_be_managed_is_refused_with_what_to_write_instead() {
         ("docker start finance", "not a `docker run`", "docker run -d --name NAME IMAGE"),
         ("podman run acme/a", "not a `docker run`", "hosts.yaml"),
         ("sudo docker run acme/a", "not a `docker run`", "hosts.yaml"),
-        ("docker run -it acme/a", "without `-d`", "`-itd`"),
+        ("docker run -it acme/a", "without `-d`", "`-d`"),
         ("docker run -a stdout acme/a", "--attach", "mcp log -f"),
         ("docker run --rm --restart always acme/a", "exclude each other", "leave one of the two out"),
         ("docker run -d acme/a; rm -rf /", "`;`", "single quotes"),

@@ -94,7 +94,7 @@ fn a_secret_of_a_json_entry_stays_out_of_the_string_and_is_asked_of_the_hosts() 
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["command"], "docker run -i --rm -e GITHUB_TOKEN -e MODE=fast ghcr.io/github/github-mcp-server");
+    assert_eq!(json["command"], "docker run -i --rm -e GITHUB_TOKEN -e 'MODE=fast' ghcr.io/github/github-mcp-server");
     assert!(!workspace.read("servers.yaml").contains("ghp_"));
     run(workspace.mcp(&["check"])).code(0);
     for (text, words) in [("{\"command\": \"npx\"}", "npx"), ("{\"url\": \"http://h\"}", "url"), ("{", "JSON")] {

@@ -199,7 +199,7 @@ fn a_name_to_jump_through_is_known_by_the_inventory_or_by_name_in_the_configurat
     let config = "Host gate *.wild\nPort 23\nMatch originalhost one,two\nUser m\n";
     let inventory = load(config, "hosts:\n  a: {jump: gate}\n  b: {jump: two}\n").unwrap();
     assert_eq!((way(&inventory, "a"), way(&inventory, "b")), ("ana@gate:23".into(), "m@two:22".into()));
-    for (name, meant) in [("gat", Some("gate")), ("x.wild", None), ("bb", None)] {
+    for (name, meant) in [("gat", Some("gate")), ("x.wild", None), ("bb", Some("b"))] {
         let inventory = load(config, &format!("hosts:\n  a: {{jump: {name}}}\n  b: {{jump: a}}\n  c:\n")).unwrap();
         let reason = |name: &str| match &inventory.get(&HostName::new(name).unwrap()).unwrap().connection {
             Connection::Refused(reason) => reason.clone(),

@@ -161,7 +161,7 @@ groups:
 ";
     let expected = "hosts.yaml:1: version: expected 1, the only version there is, found \"2\"
 hosts.yaml:2: defualts: unknown key; the keys here are version, ssh_config, defaults, hosts, groups; did you mean \"defaults\"?
-hosts.yaml:4: hosts.web-[1:2].adress: unknown key; the keys here are address, groups, user, port, identity_file, jump, connection, docker, env, connect_timeout, timeout, persist, audit, host_key, known_hosts; did you mean \"address\"?
+hosts.yaml:4: hosts.web-[1:2].adress: unknown key; the keys here are address, groups, user, port, identity_file, jump, connection, docker, env, connect_timeout, timeout, persist, audit, in_all, host_key, known_hosts; did you mean \"address\"?
 hosts.yaml:4: hosts.web-[1:2].port: expected a port from 1 to 65535, found \"x\"
 hosts.yaml:5: hosts.web-2: the host \"web-2\" is already on line 4
 hosts.yaml:6: hosts.web.groups[0]: there is no group \"prd\"; groups are declared under `groups`; did you mean \"prod\"?

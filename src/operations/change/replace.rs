@@ -117,7 +117,12 @@ pub fn decide(
             Some(_) => Decision::PutBack { start: true },
         };
     }
-    let Some(previous) = pair.interrupted(keep(registered)) else {
+    // What `mcp` stopped itself did not end early, however short it ran; a previous container that is kept on purpose is no remains.
+    let was_stopped = record.is_some_and(|record| {
+        record.stopped_by.is_some() && current.is_some_and(|c| record.container_id.as_deref() == Some(c.id.as_str()))
+    });
+    let keep = keep(registered);
+    let Some(previous) = pair.interrupted(keep).filter(|_| keep.is_zero() || !was_stopped) else {
         return decide_alone(verb, options, registered, record, current, now);
     };
     if pair.stands() {

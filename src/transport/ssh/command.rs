@@ -11,8 +11,9 @@ use crate::{
     transport::{ShellScript, tied},
 };
 
-/// Longest script that travels as arguments; Linux takes 128 KiB for one argument, the shell's whole command line.
-const ARGUMENTS_LIMIT: usize = 24 * 1024;
+/// Longest script that travels as arguments, in bytes once quoted. Dropbear refuses a command of 9000 bytes and more (`MAX_CMD_LEN`), of
+/// which some 1500 are what stands before the script; Linux takes 128 KiB for one argument, the shell's whole command line.
+const ARGUMENTS_LIMIT: usize = 7 * 1024;
 
 /// Puts the lines given as arguments together again.
 const FROM_ARGUMENTS: &str = r#"mcp_script=$(printf "%s\n" "$@"); set --; "#;
@@ -78,7 +79,9 @@ const OWN_GROUP: &str = "mcp_own=$1; shift; \
 fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str, place: Place) -> Invocation {
     // First, so that it is there for a `ps` that shows no more than a line.
     let word = script.word().map(|word| format!(": {word}; ")).unwrap_or_default();
-    let is_long = script.sensitive || script.text.len() > ARGUMENTS_LIMIT;
+    let lines = script.text.split('\n').map(|line| format!(" {}", quote_for_any_shell(line)));
+    let arguments = if script.sensitive { String::new() } else { lines.collect() };
+    let is_long = script.sensitive || arguments.len() > ARGUMENTS_LIMIT;
     let read = if is_long { from_stdin } else { FROM_ARGUMENTS };
     let inner = format!("{word}printf \"\\036{nonce}>\\n\" >&2; {read}{run}");
     let mut command = match place {
@@ -90,10 +93,7 @@ fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str, pl
     if is_long {
         return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
     }
-    for line in script.text.split('\n') {
-        command.push(' ');
-        command.push_str(&quote_for_any_shell(line));
-    }
+    command.push_str(&arguments);
     Invocation { command, stdin: None }
 }
 
