@@ -120,7 +120,8 @@ fn a_log_is_followed_and_a_start_survives_the_loss_of_its_connection() {
     let cut = "for c in /proc/[0-9]*; do tr '\\0' ' ' <$c/cmdline | grep -q \"$1\" || continue; \
                read -r pid name state parent rest <$c/stat; read -r p <$(echo /proc/$parent/comm); \
                [ \"$p\" != dropbear ] || kill -9 $parent; done 2>/dev/null; :";
-    place.rig.on(1, &["sh", "-c", cut, "sh", &slow]);
+    // Its script travels on standard input; its word is among the arguments of its shell.
+    place.rig.on(1, &["sh", "-c", cut, "sh", "sh -c : mcp-"]);
     let output = begin.wait_with_output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let row = &report["instances"][0];
