@@ -107,12 +107,6 @@ pub fn exists(name: &str) -> DockerCommand {
     DockerCommand::new(["container", "inspect", "--format", "{{.Id}}", name])
 }
 
-/// Whether the image is on the host: its exit code says so.
-#[must_use]
-pub fn image_exists(image: &str) -> DockerCommand {
-    DockerCommand::new(["image", "inspect", "--format", "{{.Id}}", image])
-}
-
 /// Gives a container another name.
 #[must_use]
 pub fn rename(container: &str, name: &str) -> DockerCommand {

@@ -76,7 +76,8 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
 
 /// Strings whose containers have logs without bound: one warning for all of them.
 fn growing(servers: &[Server]) -> Option<Finding> {
-    let grows = |server: &&Server| RunString::parse(&server.command).is_ok_and(|run| run.log_grows());
+    let grows =
+        |server: &&Server| RunString::parse(&server.command).is_ok_and(|run| run.log_grows() && !run.is_on_demand());
     let names: Vec<&str> = servers.iter().filter(grows).map(|server| server.name.as_str()).collect();
     let more = names.len().saturating_sub(MOST_NAMED);
     let who = names.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");

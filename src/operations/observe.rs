@@ -163,8 +163,8 @@ pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Regi
 /// The names under which the containers of `registered` may be: their own, and those of what was set aside for them. That there is no
 /// container of a name costs docker next to nothing.
 pub(super) fn names(registered: &[Registered<'_>]) -> impl Iterator<Item = String> {
-    let own = || registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| &r.container);
-    own().cloned().chain(own().map(|name| previous_name(name)))
+    let own = || registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| r.container.as_str());
+    own().map(str::to_owned).chain(own().map(previous_name))
 }
 
 /// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no

@@ -24,7 +24,7 @@ const READY: &str = "on demand: one container for each connection; connections c
 /// The command that fails where the image of `r` is missing; `None` where the host's shell decides the image.
 #[must_use]
 pub(super) fn image_check(r: &Registered<'_>) -> Option<String> {
-    (!r.run.image_is_unresolved()).then(|| say(&command::image_exists(r.run.image()), r.target.host))
+    (!r.run.image_is_unresolved()).then(|| say(&command::images_exist([r.run.image()]), r.target.host))
 }
 
 /// The status of `r` as far as it is known without a connection.
@@ -74,14 +74,12 @@ pub(super) fn change(
     Ok(found.collect())
 }
 
-fn missing(r: &Registered<'_>) -> Trouble {
+/// The image of `r` is not on its host.
+pub(super) fn missing(r: &Registered<'_>) -> Trouble {
     let (image, name) = (r.run.image(), &r.target.server.name);
     Trouble::failed(
         format!("the image {image} is not on {}", r.target.host.name),
-        Some(format!(
-            "pull it: `mcp exec --on {} -- docker pull {image}`, then `mcp start {name}`",
-            r.target.host.name
-        )),
+        Some(format!("pull it with `mcp pull {name}`")),
     )
 }
 

@@ -14,7 +14,7 @@ use super::{
     },
     forget::{Force, Forgotten},
     observe::{self, LOOK_ALLOWED, exit_of},
-    pull,
+    on_demand, pull,
     registered::{Registered, say},
     select::Target,
     twins,
@@ -138,6 +138,14 @@ pub fn change(
         let images = images.and_then(|id| sections.get(id));
         Ok(observe::read(sections.get(look), registered, Timestamp::now()).map(|seen| {
             let row = |r: &Registered<'_>| {
+                if r.run.is_on_demand() {
+                    let row = nothing(&r.target.instance(), "on demand; no container is started".to_owned());
+                    let status = Some(observe::status_of(context, r, &seen).0);
+                    let lacks = verb != Verb::Stop && is_missing(images, r);
+                    let error = lacks.then(|| on_demand::missing(r));
+                    let action = if lacks { PlannedAction::Refuse } else { row.action };
+                    return PlanRow { action, status, error, ..row };
+                }
                 let container = seen.get(&r.container);
                 let record = context.state.instances.get(&r.target.instance());
                 let decision = replace::decide(verb, options, r, record, Pair::of(&seen, r), seen.at().host);

@@ -107,6 +107,12 @@ impl<'a> Follower<'a> {
                     EngineFailureKind::NoEngine | EngineFailureKind::Other if may_retry => {
                         Pause::Failed(failure.detail)
                     }
+                    EngineFailureKind::NoContainer if self.registered.run.removes_itself() => {
+                        return Some(Trouble::failed(
+                            "the container is gone, and its log with it: `--rm` removes it when it ends",
+                            Some("leave `--rm` out of the string to keep the log of a container that ended".to_owned()),
+                        ));
+                    }
                     _ => return Some(Trouble::engine(&failure)),
                 },
                 Stage::NotBegun(code) => return Some(Trouble::not_begun(host, code)),
