@@ -278,7 +278,7 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
         }
         _ => None,
     };
-    if let Some(note) = replace::note(r, Pair::of(seen, r)) {
+    if let Some(note) = replace::note(r, previous, Pair::of(seen, r)) {
         status.message = Some(status.message.map_or_else(|| note.clone(), |message| format!("{message}; {note}")));
     }
     // Its replacement is not done with: what was known of it is needed for that.

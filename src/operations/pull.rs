@@ -1,6 +1,6 @@
 //! `mcp pull`: the images of servers on their hosts, each once per host.
 //!
-//! Boundary: one exec per host. Next: [`if_missing`] is the same pull for a container that is to be made and lacks its image.
+//! Boundary: one exec per host. Next: `act::images` pulls what a container that is to be made lacks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,10 +35,10 @@ use crate::{
 pub const VERB: &str = "pull";
 
 /// Deadline of the exec that pulls, unless the host or the user says otherwise: images of some GB come over slow lines.
-pub const PULL_ALLOWED: Duration = Duration::from_secs(1800);
+pub(super) const PULL_ALLOWED: Duration = Duration::from_secs(1800);
 
 /// Images of one host that are pulled at once. docker reads three layers of each at once.
-const AT_ONCE: usize = 3;
+pub(super) const AT_ONCE: usize = 3;
 
 /// Result of one image on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -133,13 +133,6 @@ pub(super) fn images(registered: &[Registered<'_>]) -> Vec<Image> {
 /// The image of `r` as one word of its host's shell, which expands what the registered string leaves to it.
 fn image_word(r: &Registered<'_>) -> String {
     if r.run.image_is_unresolved() { r.run.image_word().to_owned() } else { quote(r.run.image()) }
-}
-
-/// The shell text that pulls the image of `r` when its host lacks it, and fails with the words of what pulls when it cannot.
-#[must_use]
-pub fn if_missing(r: &Registered<'_>) -> String {
-    let exists = say(&command::image_id(), r.target.host);
-    format!("{{ {exists} {} >/dev/null 2>&1 || {{ {}\n}} </dev/null >/dev/null; }}", image_word(r), r.pull_command())
 }
 
 /// What pulls `image` and prints its id before and after, each on a line.
@@ -350,27 +343,6 @@ mod tests {
             ("acme/x:2", "sudo docker pull acme/x:2", 1),
         ];
         assert_eq!(gist, expected.map(|(image, command, count)| (image.to_owned(), command.to_owned(), count)));
-    }
-
-    #[test]
-    fn a_missing_image_is_pulled_by_the_string_that_pulls_it_anyway() {
-        let host = host("docker");
-        for (command, pull, expected) in [
-            (
-                "docker run -d --name aa acme/x:1",
-                None,
-                "{ docker image inspect --format '{{.Id}}' acme/x:1 >/dev/null 2>&1 || { docker pull acme/x:1\n} </dev/null >/dev/null; }",
-            ),
-            (
-                "docker run -d --name aa \"acme/x:$TAG\"",
-                Some("docker pull \"acme/x:$TAG\""),
-                "{ docker image inspect --format '{{.Id}}' \"acme/x:$TAG\" >/dev/null 2>&1 || { docker pull \"acme/x:$TAG\"\n} </dev/null >/dev/null; }",
-            ),
-        ] {
-            let server = server("a", command, pull);
-            let target = Target { server: &server, host: &host };
-            assert_eq!(if_missing(&Registered::new(target).unwrap()), expected);
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Boundary: asks, pulls and gives back what failed; what that means for an instance is `act`'s.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use crate::{
     docker::command,
@@ -10,16 +10,11 @@ use crate::{
     operations::{
         Trouble,
         change::Decision,
+        pull::{AT_ONCE, PULL_ALLOWED},
         registered::{Registered, say},
     },
     transport::script::{Script, Section, SectionId},
 };
-
-/// How long the images of one host may take.
-const PULL_ALLOWED: Duration = Duration::from_secs(1800);
-
-/// How many images of one host are pulled at once.
-const AT_ONCE: usize = 3;
 
 /// The images of `registered` as they are written, each once.
 fn images<'r>(registered: &'r [Registered<'_>]) -> Vec<&'r str> {

@@ -94,6 +94,17 @@ pub fn keep(registered: &Registered<'_>) -> Duration {
     registered.target.server.keep_previous()
 }
 
+/// The previous container of an interrupted replacement, as [`Pair::interrupted`]. A container that `mcp` stopped did not end early,
+/// however short it ran, so a previous one that is kept on purpose remains kept.
+fn interrupted<'a>(registered: &Registered<'_>, record: Option<&Record>, pair: Pair<'a>) -> Option<&'a Container> {
+    let keep = keep(registered);
+    let was_stopped = record.is_some_and(|record| {
+        let id = pair.current.map(|current| current.id.as_str());
+        record.stopped_by.is_some() && id.is_some() && record.container_id.as_deref() == id
+    });
+    pair.interrupted(keep).filter(|_| keep.is_zero() || !was_stopped)
+}
+
 /// Decides at `now`, by the host's clock, what `registered` needs for `verb`, where a replacement may have been interrupted.
 #[must_use]
 pub fn decide(
@@ -109,7 +120,7 @@ pub fn decide(
         return match pair.previous {
             None => Decision::Refuse(nothing_kept(registered)),
             Some(_)
-                if (pair.stands() || pair.interrupted(keep(registered)).is_none())
+                if (pair.stands() || interrupted(registered, record, pair).is_none())
                     && current.is_some_and(|c| why_not_kept(registered, c).is_none()) =>
             {
                 Decision::RollBack
@@ -117,12 +128,7 @@ pub fn decide(
             Some(_) => Decision::PutBack { start: true },
         };
     }
-    // What `mcp` stopped itself did not end early, however short it ran; a previous container that is kept on purpose is no remains.
-    let was_stopped = record.is_some_and(|record| {
-        record.stopped_by.is_some() && current.is_some_and(|c| record.container_id.as_deref() == Some(c.id.as_str()))
-    });
-    let keep = keep(registered);
-    let Some(previous) = pair.interrupted(keep).filter(|_| keep.is_zero() || !was_stopped) else {
+    let Some(previous) = interrupted(registered, record, pair) else {
         return decide_alone(verb, options, registered, record, current, now);
     };
     if pair.stands() {
@@ -206,8 +212,8 @@ pub fn why_not_kept(registered: &Registered<'_>, old: &Container) -> Option<&'st
 
 /// What is worth knowing of an interrupted replacement, for those who only look.
 #[must_use]
-pub fn note(registered: &Registered<'_>, pair: Pair<'_>) -> Option<String> {
-    let previous = pair.interrupted(keep(registered))?;
+pub fn note(registered: &Registered<'_>, record: Option<&Record>, pair: Pair<'_>) -> Option<String> {
+    let previous = interrupted(registered, record, pair)?;
     let (what, verb) = if pair.stands() { ("finishes", "start") } else { ("completes or undoes", "start") };
     Some(format!(
         "a replacement was interrupted: the earlier container is kept as {}; `mcp {verb} {}` {what} it",
