@@ -120,9 +120,10 @@ mod tests {
     fn every_shell_lets_a_script_that_is_told_to_end_tidy_up_for_as_long_as_its_grace() {
         for shell in SHELLS {
             for size in [0, 100] {
-                // Nobody has to wait for the rest of the grace.
+                // Nobody has to wait for the rest of the grace. By `wait`: a signal that comes before a command of the foreground was begun is
+                // seen only after it.
                 let script =
-                    "trap 'trap \"\" TERM; sleep 2; echo tidied; kill -KILL 0' TERM; echo begun; sleep 1000; :";
+                    "trap 'trap \"\" TERM; sleep 2; echo tidied; kill -KILL 0' TERM; sleep 1000 & echo begun; wait; :";
                 let mut child = begin(shell, script, size, 30 * GRACE);
                 let mut stdout = child.stdout.take().unwrap();
                 stdout.read_exact(&mut [0; 6]).unwrap();

@@ -11,9 +11,11 @@ use crate::{
     transport::{ShellScript, tied},
 };
 
-/// Longest script that travels as arguments, in bytes once quoted. Dropbear refuses a command of 9000 bytes and more (`MAX_CMD_LEN`), of
-/// which some 1500 are what stands before the script; Linux takes 128 KiB for one argument, the shell's whole command line.
-const ARGUMENTS_LIMIT: usize = 7 * 1024;
+/// The most bytes of a command that a server of this identification takes. Dropbear refuses one of more than 9000 bytes (`MAX_CMD_LEN` of
+/// its `svr-chansession.c`); libssh2 sends no packet of more than 35000 (RFC 4253, section 6.1), and Linux takes 128 KiB for one argument.
+pub(super) fn longest_command(identification: &str) -> usize {
+    if identification.to_ascii_lowercase().contains("dropbear") { 9000 } else { 32 * 1024 }
+}
 
 /// Puts the lines given as arguments together again.
 const FROM_ARGUMENTS: &str = r#"mcp_script=$(printf "%s\n" "$@"); set --; "#;
@@ -27,19 +29,19 @@ pub(super) struct Invocation {
     pub(super) stdin: Option<Vec<u8>>,
 }
 
-/// Runs `script` once. Its stdin is empty; its exit code follows `nonce` on stderr (see [`Mark`]).
+/// Runs `script` once, by a command of at most `longest` bytes. Its stdin is empty; its exit code follows `nonce` on stderr (see [`Mark`]).
 ///
 /// A script on stdin that was cut short does not run at all: its last line must be the nonce.
-pub(super) fn for_exec(script: &ShellScript, nonce: &str) -> Invocation {
+pub(super) fn for_exec(script: &ShellScript, nonce: &str, longest: usize) -> Invocation {
     let run = format!(
         r#"(eval "$mcp_script") </dev/null; mcp_code=$?; printf "\036{nonce}:%d\n" $mcp_code >&2; exit $mcp_code"#
     );
     let from_stdin = format!(r##"mcp_script=$(cat); case $mcp_script in *"#{nonce}") ;; *) exit 125;; esac; "##);
-    invocation(script, nonce, &from_stdin, &run, Place::Anywhere)
+    invocation(script, nonce, longest, &from_stdin, &run, Place::Anywhere)
 }
 
 /// Runs `script` until it ends or its stdin does, whichever comes first, and then kills what it started.
-pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
+pub(super) fn for_stream(script: &ShellScript, nonce: &str, longest: usize) -> Invocation {
     let run = format!(
         "exec 3<&0 </dev/null; \
          (eval \"$mcp_script\") 3<&- & mcp_run=$!; \
@@ -47,15 +49,15 @@ pub(super) fn for_stream(script: &ShellScript, nonce: &str) -> Invocation {
          exec 3<&-; wait $mcp_run; mcp_code=$?; printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; exit $mcp_code"
     );
     // Stdin stays open after the script, so it is read line by line up to the nonce.
-    invocation(script, nonce, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
+    invocation(script, nonce, longest, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
 }
 
 /// Runs `script` with the `size` bytes that follow on stdin as its own; when stdin ends too soon, it is told to end, and
 /// killed after `grace`.
-pub(super) fn for_pipe(script: &ShellScript, nonce: &str, size: u64, grace: Duration) -> Invocation {
+pub(super) fn for_pipe(script: &ShellScript, nonce: &str, longest: usize, size: u64, grace: Duration) -> Invocation {
     let mark = format!("printf \"\\036{nonce}:%d\\n\" $mcp_code >&2; ");
     let run = tied::run(size, &mark, grace);
-    invocation(script, nonce, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
+    invocation(script, nonce, longest, &tied::script_from_stdin(nonce), &run, Place::OwnGroup)
 }
 
 /// Where a script runs.
@@ -76,25 +78,33 @@ const OWN_GROUP: &str = "mcp_own=$1; shift; \
      [ \"${mcp_g%% *}\" = $$ ] || ! command -v setsid >/dev/null 2>&1 || exec setsid sh -c \"$mcp_own\" sh \"$@\"; fi; \
      eval \"$mcp_own\"";
 
-fn invocation(script: &ShellScript, nonce: &str, from_stdin: &str, run: &str, place: Place) -> Invocation {
+fn invocation(
+    script: &ShellScript,
+    nonce: &str,
+    longest: usize,
+    from_stdin: &str,
+    run: &str,
+    place: Place,
+) -> Invocation {
     // First, so that it is there for a `ps` that shows no more than a line.
     let word = script.word().map(|word| format!(": {word}; ")).unwrap_or_default();
-    let lines = script.text.split('\n').map(|line| format!(" {}", quote_for_any_shell(line)));
-    let arguments = if script.sensitive { String::new() } else { lines.collect() };
-    let is_long = script.sensitive || arguments.len() > ARGUMENTS_LIMIT;
-    let read = if is_long { from_stdin } else { FROM_ARGUMENTS };
-    let inner = format!("{word}printf \"\\036{nonce}>\\n\" >&2; {read}{run}");
-    let mut command = match place {
-        Place::Anywhere => format!("exec sh -c {} sh", quote_for_any_shell(&inner)),
-        Place::OwnGroup => {
-            format!("exec sh -c {} sh {}", quote_for_any_shell(OWN_GROUP), quote_for_any_shell(&inner))
+    let begin = |read: &str| {
+        let inner = format!("{word}printf \"\\036{nonce}>\\n\" >&2; {read}{run}");
+        match place {
+            Place::Anywhere => format!("exec sh -c {} sh", quote_for_any_shell(&inner)),
+            Place::OwnGroup => {
+                format!("exec sh -c {} sh {}", quote_for_any_shell(OWN_GROUP), quote_for_any_shell(&inner))
+            }
         }
     };
-    if is_long {
-        return Invocation { command, stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) };
+    if !script.sensitive {
+        let lines = script.text.split('\n').map(|line| format!(" {}", quote_for_any_shell(line)));
+        let command = lines.fold(begin(FROM_ARGUMENTS), |command, line| command + &line);
+        if command.len() <= longest {
+            return Invocation { command, stdin: None };
+        }
     }
-    command.push_str(&arguments);
-    Invocation { command, stdin: None }
+    Invocation { command: begin(from_stdin), stdin: Some(format!("{}\n#{nonce}\n", script.text).into_bytes()) }
 }
 
 /// Finds the marks of one exec in its stderr and takes them out: `RS nonce ">" LF` as the shell begins, `RS nonce ":" code LF` as the
@@ -196,6 +206,9 @@ mod tests {
 
     use super::*;
 
+    /// More bytes than any command here has.
+    const MANY: usize = 32 * 1024;
+
     fn script(text: &str, sensitive: bool) -> ShellScript {
         ShellScript { text: text.to_owned(), sensitive }
     }
@@ -222,7 +235,7 @@ mod tests {
         let expected = Command::new("sh").args(["-c", HOSTILE]).output().unwrap();
         for shell in ["sh", "bash"] {
             for sensitive in [false, true] {
-                let output = run(shell, &for_exec(&script(HOSTILE, sensitive), "nonce"));
+                let output = run(shell, &for_exec(&script(HOSTILE, sensitive), "nonce", MANY));
                 assert_eq!(String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&expected.stdout));
                 assert_eq!(output.stderr, b"\x1enonce>\n\x1enonce:37\n");
                 assert_eq!(output.status.code(), Some(37));
@@ -231,8 +244,33 @@ mod tests {
     }
 
     #[test]
+    fn a_script_is_in_the_command_as_long_as_the_server_takes_it() {
+        let script = script("echo 'it is'\nexit 3", false);
+        let whole = for_exec(&script, "n", MANY);
+        assert_eq!(whole.stdin, None);
+        assert_eq!(for_exec(&script, "n", whole.command.len()), whole);
+        let short = for_exec(&script, "n", whole.command.len() - 1);
+        assert_eq!(short.stdin.as_deref(), Some(&b"echo 'it is'\nexit 3\n#n\n"[..]));
+        assert_eq!(run("sh", &short).status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_dropbear_is_known_by_its_identification() {
+        for (identification, longest) in [
+            ("SSH-2.0-dropbear_2022.83", 9000),
+            ("SSH-2.0-dropbear", 9000),
+            ("SSH-2.0-OpenSSH_9.2p1", MANY),
+            ("", MANY),
+        ] {
+            assert_eq!(longest_command(identification), longest, "{identification}");
+        }
+    }
+
+    #[test]
     fn a_sensitive_script_is_not_in_the_command() {
-        for invocation in [for_exec(&script("echo s3cret", true), "n"), for_stream(&script("echo s3cret", true), "n")] {
+        for invocation in
+            [for_exec(&script("echo s3cret", true), "n", MANY), for_stream(&script("echo s3cret", true), "n", MANY)]
+        {
             assert!(!invocation.command.contains("s3cret"));
             assert!(invocation.stdin.unwrap().ends_with(b"echo s3cret\n#n\n"));
         }
@@ -242,7 +280,7 @@ mod tests {
     fn a_script_s_word_is_in_the_command_however_the_script_travels() {
         for sensitive in [false, true] {
             for (text, shown) in [("# mcp-1\necho x", true), ("# a;b\necho x", false), ("echo\n# mcp-1", false)] {
-                let command = for_exec(&script(text, sensitive), "n").command;
+                let command = for_exec(&script(text, sensitive), "n", MANY).command;
                 assert_eq!(command.starts_with("exec sh -c ': mcp-1; "), shown, "{command}");
             }
         }
@@ -250,7 +288,9 @@ mod tests {
 
     #[test]
     fn a_script_that_is_cut_short_on_its_way_does_not_run() {
-        for mut invocation in [for_exec(&script("echo ran", true), "n"), for_stream(&script("echo ran", true), "n")] {
+        for mut invocation in
+            [for_exec(&script("echo ran", true), "n", MANY), for_stream(&script("echo ran", true), "n", MANY)]
+        {
             let stdin = invocation.stdin.as_mut().unwrap();
             stdin.truncate(stdin.len() - 3);
             let output = run("sh", &invocation);
@@ -261,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_command_holds_no_newline_for_csh_to_trip_over() {
-        assert!(!for_exec(&script(HOSTILE, false), "n").command.contains('\n'));
-        assert!(!for_stream(&script(HOSTILE, false), "n").command.contains('\n'));
+        assert!(!for_exec(&script(HOSTILE, false), "n", MANY).command.contains('\n'));
+        assert!(!for_stream(&script(HOSTILE, false), "n", MANY).command.contains('\n'));
     }
 
     #[test]
@@ -270,7 +310,8 @@ mod tests {
         let text = "cut -d' ' -f5,6 /proc/self/stat; echo $$";
         for sensitive in [false, true] {
             let script = script(text, sensitive);
-            for invocation in [for_stream(&script, "n"), for_pipe(&script, "n", 0, Duration::from_secs(1))] {
+            for invocation in [for_stream(&script, "n", MANY), for_pipe(&script, "n", MANY, 0, Duration::from_secs(1))]
+            {
                 // As Dropbear has it: another process leads the group, and waits.
                 let mut child = Command::new("sh")
                     .args(["-c", "sh -c \"$1\"; exit", "sh", &invocation.command])

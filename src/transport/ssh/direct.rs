@@ -77,6 +77,11 @@ impl Link for DirectLink {
         Ok(DirectChannel { wire, channel, stderr, is_clean: &self.is_clean })
     }
 
+    fn longest_command(&self) -> usize {
+        // Without a session no command starts at all.
+        self.wire.as_ref().map_or(0, Wire::longest_command)
+    }
+
     fn wake_on<'a>(&self, cancel: &'a Cancel) -> CancelGuard<'a> {
         match &self.wire {
             Some(wire) => wire.wake_on(cancel),

@@ -116,8 +116,14 @@ impl<L: Link> Remote for SshRemote<L> {
             output.take(stream, bytes);
             true
         };
-        let end =
-            self.settle(self.run(command::for_exec(script, &nonce), None, &nonce, limits, Mode::Exec, &mut keep))?;
+        let end = self.settle(self.run(
+            command::for_exec(script, &nonce, self.link.longest_command()),
+            None,
+            &nonce,
+            limits,
+            Mode::Exec,
+            &mut keep,
+        ))?;
         Ok(output.into_output(end))
     }
 
@@ -129,7 +135,14 @@ impl<L: Link> Remote for SshRemote<L> {
     ) -> Result<End, TransportError> {
         refuse_nul(script)?;
         let nonce = nonce();
-        match self.settle(self.run(command::for_stream(script, &nonce), None, &nonce, limits, Mode::Stream, sink)) {
+        match self.settle(self.run(
+            command::for_stream(script, &nonce, self.link.longest_command()),
+            None,
+            &nonce,
+            limits,
+            Mode::Stream,
+            sink,
+        )) {
             Err(error) if matches!(*error.kind, TransportErrorKind::Cancelled) => Ok(End::Stopped),
             other => other,
         }
@@ -144,7 +157,8 @@ impl<L: Link> Remote for SshRemote<L> {
     ) -> Result<End, TransportError> {
         refuse_nul(script)?;
         let nonce = nonce();
-        let invocation = command::for_pipe(script, &nonce, input.map_or(0, Input::size), limits.grace);
+        let invocation =
+            command::for_pipe(script, &nonce, self.link.longest_command(), input.map_or(0, Input::size), limits.grace);
         self.settle(self.run(invocation, input, &nonce, limits, Mode::Pipe, sink))
     }
 }

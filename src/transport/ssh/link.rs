@@ -30,6 +30,9 @@ pub(super) trait Link {
     /// Opens a channel and starts `command` on it, before `limits.deadline`.
     fn start(&self, command: &str, limits: &Limits<'_>) -> Result<Self::Channel<'_>, TransportError>;
 
+    /// The most bytes of a command that the host takes.
+    fn longest_command(&self) -> usize;
+
     /// Wakes whoever waits for the session when `cancel` is abandoned.
     fn wake_on<'a>(&self, cancel: &'a Cancel) -> CancelGuard<'a>;
 

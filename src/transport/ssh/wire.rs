@@ -16,7 +16,7 @@ use rustix::{
 };
 use ssh2::{BlockDirections, ErrorCode, Session};
 
-use super::socket::Socket;
+use super::{command::longest_command, socket::Socket};
 use crate::transport::{
     Cancel, Limits, Phase, TransportError, TransportErrorKind, cancel::CancelGuard, local::timespec,
 };
@@ -136,6 +136,11 @@ impl Wire {
     /// Whether the last step has sent a packet in part.
     pub(super) fn is_sending(&self) -> bool {
         is_sending(&self.session)
+    }
+
+    /// The most bytes of a command that the host takes: what its server's identification tells (RFC 4253, section 4.2).
+    pub(super) fn longest_command(&self) -> usize {
+        longest_command(self.session.banner().unwrap_or_default())
     }
 
     /// The keys that the hosts on the way have shown, from the outermost jump host to this one.

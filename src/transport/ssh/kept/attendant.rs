@@ -22,7 +22,7 @@ use super::{
     pool::Held,
     running::Running,
     talk::Talk,
-    words::{end_to, keys_to},
+    words::{end_to, ready_to},
 };
 
 /// How long a channel that nobody needs may take to close before its session is given up.
@@ -210,7 +210,7 @@ impl Attendant {
                 let Some(channel) = wire.if_ready(wire.session.channel_session())? else {
                     return Ok(Next::Waits(Stage::Opening));
                 };
-                self.talk.push(Kind::Ready, &keys_to(&wire.host_keys()));
+                self.talk.push(Kind::Ready, &ready_to(wire.longest_command(), &wire.host_keys()));
                 Ok(Next::Stage(Stage::Open(channel)))
             }
             Stage::Open(channel) => match self.word() {

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Changes with the words.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 
 /// Most bytes behind one header; a command line is at most 128 KiB on Linux (execve(2)).
 pub(super) const LONGEST: usize = 1024 * 1024;
@@ -38,7 +38,7 @@ pub(super) enum Kind {
     List,
     /// From `mcp sessions`: end the sessions with these hosts (JSON list of names), or all of them (nothing).
     Close,
-    /// From a keeper: a channel is open, and these are the keys of all hosts on the way (see [`super::words::keys_to`]).
+    /// From a keeper: a channel is open; what the host takes and the keys of all hosts on the way (see [`super::words::ready_to`]).
     Ready,
     /// From a keeper: bytes of the command's stdout.
     Output,

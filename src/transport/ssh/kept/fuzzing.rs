@@ -18,8 +18,8 @@ pub(crate) fn frames(data: &[u8]) {
     if let Some((key, persist)) = words::attach_from(data) {
         assert_eq!(words::attach_to(key, persist), data);
     }
-    if let Some(keys) = words::keys_from(data) {
-        assert_eq!(words::keys_to(&keys.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>()), data);
+    if let Some((longest, keys)) = words::ready_from(data) {
+        assert_eq!(words::ready_to(longest, &keys.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>()), data);
     }
     let end = words::end_from(data);
     assert_eq!(words::end_from(&words::end_to(&end)), end);

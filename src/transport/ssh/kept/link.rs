@@ -17,7 +17,7 @@ use super::{
     frame::{CHUNK, Kind},
     left,
     talk::Talk,
-    words::{attach_to, end_from, keys_from},
+    words::{attach_to, end_from, ready_from},
 };
 use crate::transport::{Cancel, End, Limits, Phase, Stream, TransportError, TransportErrorKind, cancel::CancelGuard};
 
@@ -37,6 +37,7 @@ pub(in super::super) struct KeptLink {
     talk: RefCell<Talk>,
     /// Whether the channel that the keeper has opened is still unused.
     has_channel: RefCell<bool>,
+    longest_command: usize,
     /// Where its keeper can be asked whether it lives.
     keeper: Option<(Directory, Key)>,
 }
@@ -55,9 +56,11 @@ pub(in super::super) fn attach(
     let waker = Arc::clone(&stream);
     let _guard = limits.cancel.on_abandon(move || cut(&waker));
     talk.say(Kind::Attach, &attach_to(key, persist)).ok()?;
-    let (kind, keys) = talk.hear(Instant::now() + PATIENCE.min(limits.left() / 4)).ok()?;
-    let is_ready = kind == Kind::Ready && accepts(&keys_from(&keys)?);
+    let (kind, ready) = talk.hear(Instant::now() + PATIENCE.min(limits.left() / 4)).ok()?;
+    let (longest_command, keys) = ready_from(&ready)?;
+    let is_ready = kind == Kind::Ready && accepts(&keys);
     is_ready.then(|| KeptLink {
+        longest_command,
         stream,
         talk: RefCell::new(talk),
         has_channel: RefCell::new(true),
@@ -124,6 +127,10 @@ impl Link for KeptLink {
         }
         self.send(Kind::Exec, command.as_bytes(), &bounds)?;
         Ok(KeptChannel { link: self, ended: None })
+    }
+
+    fn longest_command(&self) -> usize {
+        self.longest_command
     }
 
     fn wake_on<'a>(&self, cancel: &'a Cancel) -> CancelGuard<'a> {
@@ -269,6 +276,7 @@ mod tests {
         near.set_nonblocking(true).unwrap();
         let talk = Talk::new(near).unwrap();
         let link = KeptLink {
+            longest_command: 0,
             stream: Arc::clone(&talk.stream),
             talk: RefCell::new(talk),
             has_channel: RefCell::new(true),

@@ -38,9 +38,11 @@ pub(super) fn end_from(word: &[u8]) -> End {
     }
 }
 
-/// The keys that the hosts on the way have shown, from the outermost jump host in: each behind its length in 32 bits.
-pub(super) fn keys_to(keys: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(keys.iter().map(|key| key.len() + 4).sum());
+/// The most bytes of a command that the host takes, in 32 bits, and the keys that the hosts on the way have shown, from the outermost
+/// jump host in: each behind its length in 32 bits.
+pub(super) fn ready_to(longest_command: usize, keys: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + keys.iter().map(|key| key.len() + 4).sum::<usize>());
+    bytes.extend(u32::try_from(longest_command).unwrap_or(u32::MAX).to_be_bytes());
     for key in keys {
         bytes.extend(u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend_from_slice(key);
@@ -49,7 +51,8 @@ pub(super) fn keys_to(keys: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The other way round; `None` when they are cut off.
-pub(super) fn keys_from(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+pub(super) fn ready_from(bytes: &[u8]) -> Option<(usize, Vec<&[u8]>)> {
+    let (longest, mut bytes) = bytes.split_first_chunk::<4>()?;
     let mut keys = vec![];
     while !bytes.is_empty() {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -57,7 +60,7 @@ pub(super) fn keys_from(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
         keys.push(key);
         bytes = rest;
     }
-    Some(keys)
+    Some((usize::try_from(u32::from_be_bytes(*longest)).ok()?, keys))
 }
 
 #[cfg(test)]
@@ -83,11 +86,11 @@ mod tests {
     #[test]
     fn keys_survive_their_way_and_are_refused_when_cut_off() {
         let keys = [b"outer".to_vec(), vec![], b"inner".to_vec()];
-        let bytes = keys_to(&keys);
-        assert_eq!(keys_from(&bytes), Some(keys.iter().map(Vec::as_slice).collect()));
-        assert_eq!(keys_from(&[]), Some(vec![]));
-        for end in [1, 4, 8, bytes.len() - 1] {
-            assert_eq!(keys_from(&bytes[..end]), None, "{end}");
+        let bytes = ready_to(9000, &keys);
+        assert_eq!(ready_from(&bytes), Some((9000, keys.iter().map(Vec::as_slice).collect())));
+        assert_eq!(ready_from(&bytes[..4]), Some((9000, vec![])));
+        for end in [0, 3, 5, 8, 12, bytes.len() - 1] {
+            assert_eq!(ready_from(&bytes[..end]), None, "{end}");
         }
     }
 }
