@@ -32,8 +32,16 @@ struct Key {
 impl Key {
     /// A key of a type that `ssh-keygen` knows; then `finish` is what it does to the file.
     fn make(fleet: &Fleet, name: &'static str, kind: &str, finish: &[&str]) -> Self {
-        let path = fleet.sshd.authorize(name, kind, "");
-        let mut secrets = numbers(&path);
+        let mut tries = 0;
+        let (path, mut secrets) = loop {
+            let path = fleet.sshd.authorize(name, kind, "");
+            if let Some(secrets) = numbers(&path) {
+                break (path, secrets);
+            }
+            tries += 1;
+            assert!(tries < 4, "no key of {kind} can be read");
+            [path.clone(), path.with_extension("pub")].iter().for_each(|file| fs::remove_file(file).unwrap());
+        };
         if !finish.is_empty() {
             let mut command = Command::new("ssh-keygen");
             assert!(command.args(["-q", "-p", "-f"]).arg(&path).args(finish).status().unwrap().success());
@@ -48,8 +56,9 @@ impl Key {
     }
 }
 
-/// The private numbers of a key without a passphrase, as they are written and as OpenSSL computes with them.
-fn numbers(path: &Path) -> Vec<(String, Vec<u8>)> {
+/// The private numbers of a key without a passphrase, as they are written and as OpenSSL computes with them; `None` when ssh-key does
+/// not read it: an ECDSA key of which the first byte is zero, one in 256.
+fn numbers(path: &Path) -> Option<Vec<(String, Vec<u8>)>> {
     // ssh-key does not read the older formats.
     let copy = path.with_extension("copy");
     fs::copy(path, &copy).unwrap();
@@ -63,8 +72,9 @@ fn numbers(path: &Path) -> Vec<(String, Vec<u8>)> {
             .unwrap()
             .success()
     );
-    let key = PrivateKey::read_openssh_file(&copy).unwrap();
+    let key = PrivateKey::read_openssh_file(&copy);
     fs::remove_file(copy).unwrap();
+    let key = key.ok()?;
     let numbers: Vec<(&str, Vec<u8>)> = match key.key_data() {
         KeypairData::Ed25519(pair) => vec![("seed", pair.private.to_bytes().to_vec())],
         KeypairData::Ecdsa(pair) => vec![("scalar", pair.private_key_bytes().to_vec())],
@@ -79,7 +89,7 @@ fn numbers(path: &Path) -> Vec<(String, Vec<u8>)> {
         let reversed: Vec<u8> = number.iter().rev().copied().collect();
         [parts(name, &number), parts(&format!("{name}, little-endian"), &reversed)].concat()
     });
-    both_ways.collect()
+    Some(both_ways.collect())
 }
 
 fn parts(name: &str, secret: &[u8]) -> Vec<(String, Vec<u8>)> {

@@ -104,7 +104,17 @@ impl Grounds {
             let _ = writeln!(passwd, "{name}:x:0:0::/run/home:{shell}");
         }
         fs::write(self.shells().join("passwd"), passwd).unwrap();
-        self.rig.on(2, &["sh", "-c", &format!("cat '{}/passwd' >>/etc/passwd", self.shells().display())]);
+        self.rig.on(
+            2,
+            &[
+                "sh",
+                "-c",
+                &format!(
+                    "{{ cat '{0}/passwd'; cat /etc/passwd; }} >'{0}/all' && cat '{0}/all' >/etc/passwd",
+                    self.shells().display()
+                ),
+            ],
+        );
         assert!(
             Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-f"])

@@ -49,13 +49,18 @@ dropbear_start() {
   echo $((PORT + 1))
   for type in ed25519 ecdsa rsa; do dropbearkey -y -f "$directory/dropbear_$type" | grep -E '^(ssh|ecdsa)-' | cut -d' ' -f1,2; done
 }
-# signal_host NUMBER SIGNAL…: to its listener.
+# signal_host NUMBER SIGNAL…: to its listener, which ends its connections with itself; STOP and CONT to these as well.
 signal_host() {
   local number=$1 machine listener signal
   shift
   machine=$(machine_of "$number") || exit 1
   read -r listener <"$RIG_DIR/edge-$number/listener" || die "edge-$number has no listener"
-  for signal; do inside "$machine" kill "-$signal" "$listener" || return 1; done
+  for signal; do
+    case $signal in
+      STOP | CONT) inside "$machine" kill "-$signal" -- "-$listener" ;;
+      *) inside "$machine" kill "-$signal" "$listener" ;;
+    esac || return 1
+  done
   [ "$signal" != TERM ] || wait_until 5 not inside "$machine" kill -0 "$listener"
 }
 
