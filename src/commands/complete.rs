@@ -62,7 +62,7 @@ fn completer(path: &str, argument: &clap::Arg) -> Option<ArgValueCompleter> {
         // New names.
         ("mcp add" | "mcp hosts add", "NAME") => return None,
         ("mcp hosts remove", "NAME") => |known, _| known.host_entries(),
-        ("mcp edit" | "mcp remove" | "mcp rollback", "NAME") => |known, _| known.servers(),
+        ("mcp edit" | "mcp remove", "NAME") => |known, _| known.servers(),
         (_, "NAME") => Known::instances,
         (_, "PATTERN") => Known::pattern,
         (_, "HOST") => |known, _| known.hosts(),

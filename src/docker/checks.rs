@@ -22,7 +22,10 @@ pub fn before_stop(docker: &str, run: &RunString, old: &Container) -> String {
 }
 
 fn network_check(docker: &str, network: &str) -> Option<String> {
-    if network.contains(['$', '`', '=']) || matches!(network, "" | "host" | "none" | "default" | "bridge") {
+    if network.contains(['$', '`', '='])
+        || matches!(network, "" | "host" | "none" | "default" | "bridge" | "private" | "pasta" | "slirp4netns")
+        || network.starts_with("ns:")
+    {
         return None;
     }
     let asked = match network.strip_prefix("container:") {

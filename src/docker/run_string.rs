@@ -49,6 +49,7 @@ pub struct RunString {
     tty: bool,
     removes_itself: bool,
     restart_policy: Option<String>,
+    pull_policy: Option<String>,
     ports: Vec<PublishedPort>,
     ports_known: bool,
     publish_all: bool,
@@ -160,6 +161,12 @@ impl RunString {
     #[must_use]
     pub fn restart_policy(&self) -> Option<&str> {
         self.restart_policy.as_deref()
+    }
+
+    /// `--pull`: `always`, `missing` or `never`; `None` when it is not given, or the host's shell decides.
+    #[must_use]
+    pub fn pull_policy(&self) -> Option<&str> {
+        self.pull_policy.as_deref()
     }
 
     /// `-p`, in order, without those the host's shell decides.

@@ -218,6 +218,9 @@ fn duration(text: &str) -> Result<Duration, MomentError> {
         let number: f64 = rest[..digits].parse().map_err(|_| unknown())?;
         let after = rest[digits..].trim_start();
         let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        if end == 0 {
+            return Err(unknown());
+        }
         let seconds = seconds_in(&after[..end]).ok_or_else(|| MomentError::Unit(after[..end].to_owned()))?;
         let part = Duration::try_from_secs_f64(number * seconds).ok();
         sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(|| MomentError::TooLong(text.to_owned()))?;

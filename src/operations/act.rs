@@ -167,7 +167,7 @@ impl Task<'_> {
         let (before, held, missing) = observe::look(session, registered, wants)?;
         let decide = |r: &Registered<'_>| {
             let record = context.state.instances.get(&r.target.instance());
-            match replace::decide(verb, options, r, record, Pair::of(&before, r), before.at().host) {
+            match replace::decide(verb, options, r, record, Pair::of_verb(verb, &before, r), before.at().host) {
                 // Another run is changing it, so what was seen of it is of no use.
                 decision if decision.action().is_some() && held.held.contains_key(&r.container) => {
                     Decision::Leave(None)
@@ -179,30 +179,36 @@ impl Task<'_> {
         Ok(Looked { before, held, decisions, missing })
     }
 
-    /// Pulls the images that are needed and missing, and looks again: that may have taken long. What cannot be pulled is refused, with
-    /// nothing stopped for it.
+    /// Pulls the images that are needed and missing, or are to be pulled each time, and looks again: that may have taken long. What cannot
+    /// be pulled is refused, with nothing stopped for it.
     fn with_images<'r>(
         &self,
         session: &mut Session<'_>,
         registered: &'r [Registered<'_>],
         seen: Looked<'r>,
     ) -> Result<Looked<'r>, Trouble> {
-        let is_missing = |r: &Registered<'_>, decision: &Decision| {
-            images::is_needed(decision) && seen.missing.contains(&r.run.image())
-        };
-        let mut wanted: Vec<&Registered<'_>> = vec![];
-        for (r, decision) in registered.iter().zip(&seen.decisions) {
-            if is_missing(r, decision) && wanted.iter().all(|other| other.run.image() != r.run.image()) {
-                wanted.push(r);
+        let mut seen = seen;
+        for (r, decision) in registered.iter().zip(&mut seen.decisions) {
+            if let Some(trouble) = images::never_pulled(r, &seen.missing).filter(|_| images::is_needed(decision)) {
+                *decision = Decision::Refuse(trouble);
             }
         }
+        let needed = registered.iter().zip(&seen.decisions).filter(|(_, decision)| images::is_needed(decision));
+        let wanted = images::wanted(needed.map(|(r, _)| r), &seen.missing);
         if wanted.is_empty() || self.context.fleet.cancel.is_draining() || self.halt.error().is_some() {
             return Ok(seen);
         }
-        let failed = images::pull(session, &wanted);
-        let mut seen = if failed.len() < wanted.len() { self.look(session, registered)? } else { seen };
+        let failed = images::pull(session, &wanted)?;
+        if failed.len() < wanted.len() {
+            let again = self.look(session, registered)?;
+            let refused =
+                seen.decisions.into_iter().map(|decision| matches!(decision, Decision::Refuse(_)).then_some(decision));
+            let decisions =
+                refused.zip(again.decisions).map(|(refused, decision)| refused.unwrap_or(decision)).collect();
+            seen = Looked { decisions, ..again };
+        }
         for (r, decision) in registered.iter().zip(&mut seen.decisions) {
-            if let Some(trouble) = failed.get(r.run.image()).filter(|_| images::is_needed(decision)) {
+            if let Some(trouble) = failed.get(&r.pull_command()).filter(|_| images::is_needed(decision)) {
                 *decision = Decision::Refuse(trouble.clone());
             }
         }

@@ -21,7 +21,7 @@ use crate::{
         drift::{Drift, drift},
         failure::{EngineFailureKind, classify},
         inspect::{Container, ContainerState},
-        replacement::previous_name,
+        replacement::{previous_name, rollback_name},
         shell::quote,
         status::is_looping,
     },
@@ -145,7 +145,7 @@ pub fn decide(
             "runs an earlier command; `mcp restart {}` applies the registered one",
             registered.target.instance()
         ))),
-        (_, true, true) if !registered.run.removes_itself() => Decision::Restart,
+        (_, true, true) if !registered.run.removes_itself() && !registered.stop_removes() => Decision::Restart,
         (_, true, _) => Decision::StopAndReplace,
         (_, false, true) if container.state != ContainerState::Dead && !registered.run.removes_itself() => {
             Decision::Start
@@ -222,21 +222,23 @@ impl Decision {
     #[must_use]
     pub fn shown(&self, registered: &Registered<'_>) -> Option<String> {
         let (host, name) = (registered.target.host, &registered.container);
-        let (previous, between) = (previous_name(name), format!("{name}.mcp-rollback"));
+        let (previous, between) = (previous_name(name), rollback_name(name));
         let docker = |command: DockerCommand| say(&command, host);
         let rename = |from: &str, to: &str| docker(command::rename(from, to));
-        let (stop, run) = (registered.stop_command(), registered.run_command());
-        let aside = || vec![rename(name, &previous), run.clone(), docker(command::force_remove(&previous))];
+        let run = registered.run_command();
+        let stop = if registered.stop_removes() { docker(command::stop(name)) } else { registered.stop_command() };
+        let remove = replace::keep(registered).is_zero().then(|| docker(command::force_remove(&previous)));
+        let aside = || [vec![rename(name, &previous), run.clone()], Vec::from_iter(remove.clone())].concat();
         let steps = match self {
             Self::Replace if !registered.run.removes_itself() => aside(),
             Self::StopAndReplace if !registered.run.removes_itself() => [vec![stop], aside()].concat(),
-            Self::Complete => vec![run.clone(), docker(command::force_remove(&previous))],
-            Self::Finish(_) => vec![docker(command::force_remove(&previous))],
+            Self::Complete => [vec![run.clone()], Vec::from_iter(remove)].concat(),
+            Self::Finish(_) => vec![remove.unwrap_or_else(|| docker(command::stop(&previous)))],
             Self::PutBack { start: false } => vec![rename(&previous, name)],
             Self::PutBack { start: true } => vec![rename(&previous, name), docker(command::start(name))],
             Self::RollBack => vec![
-                rename(&previous, &between),
                 stop,
+                rename(&previous, &between),
                 rename(name, &previous),
                 rename(&between, name),
                 docker(command::start(name)),

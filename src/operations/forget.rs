@@ -28,10 +28,7 @@ use crate::{
         journal::{Begin, Done, End, RunId, RunOptions, Target as Written, Targets},
         store::{Workspace, origin::Origin},
     },
-    docker::{
-        command,
-        inspect::{Container, ContainerState},
-    },
+    docker::{command, inspect::Container},
     domain::Instance,
     error::{CommandError, Exit},
     fleet::{HostError, Session},
@@ -140,14 +137,12 @@ impl Task<'_> {
         script.outlive_connection();
         let plan: Vec<_> = registered
             .iter()
-            .map(|r| match seen.get(&r.container).or(Pair::of(&seen, r).previous) {
+            .map(|r| (r, Pair::of(&seen, r)))
+            .map(|(r, pair)| match pair.current.or(pair.previous) {
                 None => (Forgotten::NoContainer, None),
                 Some(container) => {
                     let is_aside = container.name != r.container;
-                    let alive = matches!(
-                        container.state,
-                        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-                    );
+                    let alive = container.state.is_alive();
                     let record = context.state.instances.get(&r.target.instance());
                     let is_foreign = || matches!(ownership(r, record, container), Ownership::Foreign(_));
                     if !force.foreign && !is_aside && is_foreign() {
@@ -168,10 +163,11 @@ impl Task<'_> {
                     let code = if alive && !is_aside { format!("{} && {remove}", r.stop_command()) } else { remove };
                     let code = if is_aside { code } else { if_still(r, &container.id, &code) };
                     // What a replacement has set aside, or kept, goes with it.
-                    let previous = Pair::of(&seen, r).previous.filter(|_| !is_aside);
-                    let previous =
-                        previous.map(|c| format!(" && {} >/dev/null", say(&command::force_remove(&c.id), host)));
-                    let code = format!("{{ {code}\n}}{}", previous.unwrap_or_default());
+                    let others = pair.previous.filter(|_| !is_aside).into_iter().chain(pair.leftover);
+                    let others: String = others
+                        .map(|c| format!(" && {} >/dev/null", say(&command::force_remove(&c.id), host)))
+                        .collect();
+                    let code = format!("{{ {code}\n}}{others}");
                     let code = book.stamp().around(host, VERB, r, code);
                     let code = if leases { lease::guarded(&r.container, &code) } else { code };
                     (Forgotten::Removed, Some(code))

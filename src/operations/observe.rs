@@ -29,7 +29,7 @@ use crate::{
         command,
         failure::{is_missing, is_same_warning, others},
         inspect::{Container, Image, parse, parse_images, short_id},
-        replacement::previous_name,
+        replacement::{previous_name, rollback_name},
         status::{LookTime, report},
     },
     domain::{Host, Instance, InstanceState, ServerStatus, Status},
@@ -164,7 +164,7 @@ pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Regi
 /// container of a name costs docker next to nothing.
 pub(super) fn names(registered: &[Registered<'_>]) -> impl Iterator<Item = String> {
     let own = || registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| r.container.as_str());
-    own().map(str::to_owned).chain(own().map(previous_name))
+    own().map(str::to_owned).chain(own().map(previous_name)).chain(own().map(rollback_name))
 }
 
 /// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no
@@ -189,7 +189,9 @@ pub(super) fn read(
     registered: &[Registered<'_>],
     here: Timestamp,
 ) -> Result<Observation, Trouble> {
-    read_of(section, registered.iter().map(|r| r.container.as_str()), here)
+    // A server on demand has no container that could be asked for.
+    let asked = registered.iter().filter(|r| !r.run.is_on_demand());
+    read_of(section, asked.map(|r| r.container.as_str()), here)
 }
 
 /// Reads the answer to [`question`] about the containers `asked` for, by name or id, which came at `here` by this machine's clock. Values

@@ -148,7 +148,7 @@ pub fn change(
                 }
                 let container = seen.get(&r.container);
                 let record = context.state.instances.get(&r.target.instance());
-                let decision = replace::decide(verb, options, r, record, Pair::of(&seen, r), seen.at().host);
+                let decision = replace::decide(verb, options, r, record, Pair::of_verb(verb, &seen, r), seen.at().host);
                 let mut row = planned(r, &decision, reason(verb, options, r, record, container, &decision));
                 row.status = Some(observe::status_of(context, r, &seen).0);
                 row.pulls =

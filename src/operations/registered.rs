@@ -145,6 +145,25 @@ impl<'a> Registered<'a> {
     pub fn stops_by_default(&self) -> bool {
         self.target.server.stop.is_none()
     }
+
+    /// Whether the registered stop string removes the container as well.
+    #[must_use]
+    pub fn stop_removes(&self) -> bool {
+        let stop = self.target.server.stop.as_deref();
+        stop.is_some_and(|text| registered::check(registered::Kind::Stop, text).is_ok_and(|stop| stop.removes))
+    }
+
+    /// What stops `container`, this one's by its id or name, so that it can be started again: the registered stop string first, unless that
+    /// removes the container. A registered string may come back before the container has ended.
+    #[must_use]
+    pub fn stop_and_keep(&self, container: &str) -> String {
+        let plain = say(&command::stop(container), self.target.host);
+        if self.stops_by_default() || self.stop_removes() {
+            plain
+        } else {
+            format!("{} && {plain}", self.stop_command())
+        }
+    }
 }
 
 /// `words` for docker on `host`, which hand on those of its variables that docker's command line goes by.

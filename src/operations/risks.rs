@@ -5,7 +5,7 @@
 use crate::docker::run_string::{MountKind, RunString};
 
 /// Directories that hold the engine's socket, and its usual names (docker, podman, containerd).
-const SOCKETS: [&str; 4] = ["docker.sock", "podman.sock", "containerd.sock", "docker.pid"];
+const SOCKETS: [&str; 3] = ["docker.sock", "podman.sock", "containerd.sock"];
 const SOCKET_DIRECTORIES: [&str; 5] = ["/run", "/var/run", "/var", "/run/podman", "/run/containerd"];
 
 /// A risk, and how to avoid it.

@@ -29,3 +29,30 @@ fn a_server_on_demand_is_unchanged_where_its_image_is_and_fails_where_it_is_miss
     run(scratch.mcp(&["remove", &name, "--yes"])).code(0);
     run(scratch.mcp(&["check"])).code(0);
 }
+
+#[test]
+fn servers_on_demand_and_others_are_seen_side_by_side_on_one_host() {
+    let scratch = Rig::get().scratch();
+    let (stdio, web) = (scratch.name("stdio"), scratch.name("web"));
+    let add = |name: &str, command: &str| {
+        run(scratch.mcp(&["add", name, "--host", "edge-1", "--command", command])).code(0);
+    };
+    add(&stdio, "docker run -i --rm mcp-demo:1");
+    add(&web, &scratch.docker_run("web", "", ""));
+    let states = || {
+        let rows = run(scratch.mcp(&["list", "--json"])).code(0).json();
+        let row = |row: &serde_json::Value| row["state"].as_str().unwrap().to_owned();
+        rows.as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["on_demand", "absent"]);
+    run(scratch.mcp(&["start", "--all", "--dry-run"])).code(0);
+    let report = run(scratch.mcp(&["start", "--all", "--settle", "200ms", "--json"])).code(0).json();
+    let outcomes: Vec<_> = report["instances"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes, ["unchanged", "changed"]);
+    assert_eq!(states(), ["on_demand", "running"]);
+    for words in [&["get", &web][..], &["log", &web], &["restart", "--all", "--settle", "200ms"], &["history"]] {
+        run(scratch.mcp(words)).code(0);
+    }
+    run(scratch.mcp(&["remove", &stdio, &web, "--stop", "--yes"])).code(0);
+    assert_eq!(scratch.container_state(1, "web"), None);
+}

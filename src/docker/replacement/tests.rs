@@ -64,6 +64,17 @@ impl Host {
         self.run(&replacement.begin(&docker, &format!("{docker} stop {}", replacement.old), &format!("{docker} run")))
     }
 
+    /// What follows the settle time, when the look has given `look`.
+    fn finish(&self, look: &str, waits: bool, replacement: &Replacement) -> Output {
+        self.run(&format!(
+            "mcp_look={}\n{}\n{}\n{}",
+            quote(look),
+            not_settled("mcp_look", "mcp_bad", waits),
+            replacement.judge("mcp_v1", "mcp_look", "mcp_bad"),
+            replacement.finish(&self.docker(), "mcp_v1", "mcp_look")
+        ))
+    }
+
     /// What is there, sorted: `ID NAME STATE POLICY`.
     fn containers(&self) -> Vec<String> {
         let mut all: Vec<String> = std::fs::read_dir(self.directory.path().join("containers"))
@@ -94,6 +105,7 @@ fn replacement() -> Replacement {
         runs: true,
         starts: true,
         is_aside: false,
+        kept: Kept::None,
         remains: None,
         is_kept: false,
     }
@@ -180,6 +192,74 @@ fn an_interrupted_replacement_goes_on_from_where_it_was() {
     }
 }
 
+#[test]
+fn what_was_kept_goes_only_when_the_new_one_stands() {
+    for shell in shells() {
+        let replacement = Replacement { kept: Kept::Superseded("cafe".into()), ..replacement() };
+        let there = [("f00d", "a running always"), ("cafe", "a.mcp-previous exited no")];
+        let host = Host::new(shell, &there);
+        assert!(host.begin(&replacement).status.success());
+        let both = ["beef a running no", "cafe a.mcp-rollback exited no", "f00d a.mcp-previous exited no"];
+        assert_eq!(host.containers(), both, "{shell:?}");
+        for (health, expected) in [
+            ("null", &["beef a running no"][..]),
+            ("\"unhealthy\"", &["cafe a.mcp-previous exited no", "f00d a running always"]),
+        ] {
+            let host = Host::new(shell, &there);
+            host.begin(&replacement);
+            host.finish(&look("running", 0, health), true, &replacement);
+            assert_eq!(host.containers(), expected, "{shell:?} {health}");
+        }
+        for fails in ["run", "stop"] {
+            let host = Host::new(shell, &there);
+            host.write("fails", fails);
+            assert!(!host.begin(&replacement).status.success());
+            assert_eq!(
+                host.containers(),
+                ["cafe a.mcp-previous exited no", "f00d a running always"],
+                "{shell:?} {fails}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rollback_that_does_not_stay_up_keeps_the_kept_container() {
+    for shell in shells() {
+        let replacement = Replacement { kept: Kept::Restored("cafe".into()), ..replacement() };
+        let kept = Replacement { old: "cafe".into(), policy: Some("always".into()), ..replacement.clone() };
+        let host = Host::new(shell, &[("f00d", "a running always"), ("cafe", "a.mcp-previous exited no")]);
+        let docker = host.docker();
+        let said = host.run(&replacement.swap(&docker, &format!("{docker} stop f00d"), &kept));
+        assert!(said.status.success(), "{said:?}");
+        assert_eq!(host.containers(), ["cafe a running always", "f00d a.mcp-previous exited no"], "{shell:?}");
+        let answer = look("running", 3, "null").replace("beef", "cafe");
+        host.finish(&answer, false, &replacement);
+        assert_eq!(host.containers(), ["cafe a.mcp-previous exited no", "f00d a running always"], "{shell:?}");
+    }
+}
+
+#[test]
+fn a_previous_one_that_is_kept_and_runs_is_stopped() {
+    for shell in shells() {
+        let replacement = Replacement { is_aside: true, is_kept: true, ..replacement() };
+        let host = Host::new(shell, &[("f00d", "a.mcp-previous running always"), ("beef", "a running no")]);
+        host.finish(&look("running", 0, "null"), false, &replacement);
+        assert_eq!(host.containers(), ["beef a running no", "f00d a.mcp-previous exited no"], "{shell:?}");
+    }
+}
+
+#[test]
+fn what_a_string_prints_is_no_container_to_remove() {
+    for shell in shells() {
+        let host = Host::new(shell, &[("f00d", "a running always"), ("dead", "other running no")]);
+        let docker = host.docker();
+        let said = host.run(&replacement().begin(&docker, &format!("{docker} stop f00d"), "echo dead; false"));
+        assert!(!said.status.success());
+        assert_eq!(host.containers(), ["dead other running no", "f00d a running always"], "{shell:?}");
+    }
+}
+
 /// The answer of a look at the new container, in `state`, and at the old one.
 fn look(state: &str, restarts: u32, health: &str) -> String {
     let line = |id: &str, name: &str, state: &str, health: &str| {
@@ -200,15 +280,7 @@ fn finished(
     let new = look.contains("beef").then_some(("beef", "a running no"));
     let there: Vec<_> = [("f00d", "a.mcp-previous exited no")].into_iter().chain(new).collect();
     let host = Host::new(shell, &there);
-    let docker = host.docker();
-    let code = format!(
-        "mcp_look={}\n{}\n{}\n{}",
-        quote(look),
-        not_settled("mcp_look", "mcp_bad", waits),
-        replacement.judge("mcp_v1", "mcp_look", "mcp_bad"),
-        replacement.finish(&docker, "mcp_v1", "mcp_look")
-    );
-    (host.run(&code), host.containers())
+    (host.finish(look, waits, replacement), host.containers())
 }
 
 #[test]

@@ -51,6 +51,9 @@ pub enum RunStringError {
     /// Docker would not take the name.
     #[error("{0:?} is not a container name")]
     Name(String),
+    /// A name that `mcp` gives a container it keeps aside.
+    #[error("{0:?} is the name of a container that `mcp` keeps aside while it replaces another")]
+    NameReserved(String),
     /// The host's shell decides the name.
     #[error("the container's name {0:?} is decided by the host's shell")]
     NameUnresolved(String),
@@ -123,6 +126,7 @@ impl RunStringError {
             Self::Name(_) => {
                 "a container name has at least two characters: a letter or digit, then letters, digits, `_`, `.` and `-`".to_owned()
             }
+            Self::NameReserved(_) => "choose a name that does not end in `.mcp-previous` or `.mcp-rollback`".to_owned(),
             Self::NameUnresolved(_) => "write the name out: `mcp` finds the container by it".to_owned(),
             Self::NoImage => "write the image after the flags: `docker run -d --name NAME IMAGE`".to_owned(),
             Self::Image { word, source } => image_hint(word, source),

@@ -8,6 +8,7 @@ use crate::{
         flags::{self, Given},
         port::PublishedPort,
         reference,
+        replacement::is_reserved,
         shell::{self, Word},
     },
     domain::secrets,
@@ -47,6 +48,7 @@ pub(super) fn read(text: &str) -> Result<RunString, RunStringError> {
         tty: is_on("tty"),
         removes_itself: is_on("rm"),
         restart_policy: restart_policy(last("restart"))?,
+        pull_policy: last("pull").filter(|g| !g.unresolved).map(|g| g.value.clone()),
         ports: Vec::new(),
         ports_known: true,
         publish_all: is_on("publish-all"),
@@ -196,7 +198,11 @@ fn container_name(given: &Given) -> Result<Option<String>, RunStringError> {
     let mut characters = name.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
     let rest = name.len() > 1 && characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    if first && rest { Ok(Some(name.to_owned())) } else { Err(RunStringError::Name(given.value.clone())) }
+    match first && rest {
+        true if is_reserved(name) => Err(RunStringError::NameReserved(given.value.clone())),
+        true => Ok(Some(name.to_owned())),
+        false => Err(RunStringError::Name(given.value.clone())),
+    }
 }
 
 /// `no` when not given; `None` when the host's shell decides.

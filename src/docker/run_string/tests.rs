@@ -76,6 +76,26 @@ fn the_last_name_wins_as_in_docker() {
 }
 
 #[test]
+fn names_that_mcp_gives_to_containers_it_keeps_aside_are_refused() {
+    for name in ["finance.mcp-previous", "finance.mcp-rollback"] {
+        let error = RunString::parse(&format!("docker run -d --name {name} img")).unwrap_err();
+        assert!(matches!(&error, RunStringError::NameReserved(given) if given == name), "{error:?}");
+        assert!(error.hint().contains(".mcp-previous"));
+    }
+    assert_eq!(
+        parse("docker run -d --name finance.mcp-previously img").container_name(),
+        Some("finance.mcp-previously")
+    );
+}
+
+#[test]
+fn the_last_pull_policy_is_read() {
+    assert_eq!(parse("docker run -d --name ab img").pull_policy(), None);
+    assert_eq!(parse("docker run -d --name ab --pull always --pull=never img").pull_policy(), Some("never"));
+    assert_eq!(parse("docker run -d --name ab --pull $P img").pull_policy(), None);
+}
+
+#[test]
 fn what_is_missing_is_added_after_run_and_the_rest_stays() {
     for (text, whole, added) in [
         ("docker run img", "docker run -d --name finance img", &["-d", "--name finance"][..]),

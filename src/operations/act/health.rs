@@ -30,7 +30,7 @@ pub(super) fn options(
     let open = |r: &Registered<'_>| {
         before.get(&r.container).is_some_and(|c| c.health.is_some_and(|health| health != Health::Healthy))
     };
-    let waits = decisions.iter().any(Decision::applies_registered) || registered.iter().any(open);
+    let waits = decisions.iter().any(Decision::is_to_run) || registered.iter().any(open);
     Options { health: options.health.filter(|_| waits), ..options }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Boundary: asks, pulls and gives back what failed; what that means for an instance is `act`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     docker::command,
@@ -60,24 +60,45 @@ pub(super) fn is_needed(decision: &Decision) -> bool {
     matches!(decision, Decision::Create | Decision::Replace | Decision::StopAndReplace | Decision::Complete)
 }
 
-/// Pulls `images`, and gives why those could not be pulled that could not.
-pub(super) fn pull(session: &mut Session<'_>, images: &[&Registered<'_>]) -> BTreeMap<String, Trouble> {
+/// Those of `registered` for which something has to be pulled first, one for each pull string: the image is among `missing`, or the string
+/// says `--pull always`, which would otherwise be waited for with the old container stopped.
+pub(super) fn wanted<'a, 'r: 'a>(
+    registered: impl Iterator<Item = &'a Registered<'r>>,
+    missing: &[&str],
+) -> Vec<&'a Registered<'r>> {
+    let mut seen = BTreeSet::new();
+    registered
+        .filter(|r| r.run.pull_policy() == Some("always") || missing.contains(&r.run.image()))
+        .filter(|r| seen.insert(r.pull_command()))
+        .collect()
+}
+
+/// Why the image of `r`, when it is among `missing`, is not pulled: the string says `--pull never`.
+pub(super) fn never_pulled(r: &Registered<'_>, missing: &[&str]) -> Option<Trouble> {
+    let image = Some(r.run.image()).filter(|image| r.run.pull_policy() == Some("never") && missing.contains(image))?;
+    let cause = format!("the image {image} is not on this host, and the string says `--pull never`");
+    let hint = format!("`mcp pull {}` brings it, or leave `--pull never` out", r.target.instance());
+    Some(Trouble::failed(cause, Some(hint)))
+}
+
+/// Pulls the images of `wanted`, and gives by pull string why those could not be pulled that could not.
+///
+/// # Errors
+/// The host gave no answer.
+pub(super) fn pull(
+    session: &mut Session<'_>,
+    wanted: &[&Registered<'_>],
+) -> Result<BTreeMap<String, Trouble>, Trouble> {
     let host = session.host();
     let mut script = Script::new();
     script.export(&host.env);
-    let codes: Vec<String> = images.iter().map(|r| format!("{{ {}\n}} >/dev/null", r.pull_command())).collect();
+    let codes: Vec<String> = wanted.iter().map(|r| format!("{{ {}\n}} >/dev/null", r.pull_command())).collect();
     let ids = script.side_by_side(&codes, AT_ONCE);
-    let sections = match session.exec("pull", &script, PULL_ALLOWED) {
-        Ok(sections) => sections,
-        Err(error) => {
-            let trouble = Trouble::host(&error, host);
-            return images.iter().map(|r| (r.run.image().to_owned(), trouble.clone())).collect();
-        }
-    };
-    let failed = images.iter().zip(ids).filter_map(|(r, id)| {
+    let sections = session.exec("pull", &script, PULL_ALLOWED).map_err(|error| Trouble::host(&error, host))?;
+    let failed = wanted.iter().zip(ids).filter_map(|(r, id)| {
         let section = sections.get(id);
         let stderr = section.map(Section::stderr_text).unwrap_or_default();
-        Some((r.run.image().to_owned(), Trouble::docker(section.and_then(|s| s.exit), &stderr)?))
+        Some((r.pull_command(), Trouble::docker(section.and_then(|s| s.exit), &stderr)?))
     });
-    failed.collect()
+    Ok(failed.collect())
 }

@@ -9,7 +9,7 @@ use crate::{
     docker::{
         checks, command,
         not_up::{is_among, not_settled},
-        replacement::{self, Replacement},
+        replacement::{self, Kept, Replacement, previous_name},
     },
     domain::Host,
     operations::{
@@ -75,8 +75,8 @@ impl Plan {
             .zip(decisions)
             .filter_map(|(r, d)| {
                 let priority = i64::from(r.target.server.priority);
-                let replacement = replace::replacement(d, r, Pair::of(before, r));
-                let code = r.in_locale(code(host, r, d, before, replacement.as_ref())?);
+                let replacement = replace::replacement(d, r, Pair::of_verb(verb, before, r));
+                let code = r.in_locale(code(host, (verb, d), r, before, replacement.as_ref())?);
                 let code = stamp.around(host, verb.as_str(), r, code);
                 let code = if wish.is_some() { lease::guarded(&r.container, &code) } else { code };
                 replacements.extend(replacement.map(|replacement| (r.target.server.name.to_string(), replacement)));
@@ -149,33 +149,39 @@ impl Plan {
 /// with it.
 fn code(
     host: &Host,
+    (verb, decision): (Verb, &Decision),
     r: &Registered<'_>,
-    decision: &Decision,
     before: &Observation,
     replacement: Option<&Replacement>,
 ) -> Option<String> {
-    let code = code_of(host, r, decision, before, replacement)?;
-    let (pair, keep) = (Pair::of(before, r), replace::keep(r));
+    let (pair, keep) = (Pair::of_verb(verb, before, r), replace::keep(r));
+    let code = code_of(host, r, decision, pair, replacement)?;
     let stopped = pair.interrupted(keep).filter(|_| *decision == Decision::Stop);
-    let gone = stopped.or_else(|| pair.expired(keep, before.host_time())).filter(|_| *decision != Decision::RollBack);
-    let gone = gone.map(|c| format!("{} >/dev/null 2>&1; ", say(&command::force_remove(&c.id), host)));
-    Some(gone.unwrap_or_default() + &code)
+    let expired = || pair.expired(keep, before.host_time());
+    // A replacement sees to the one that is kept itself.
+    let is_part = replacement.is_some_and(|replacement| replacement.kept != Kept::None);
+    let gone = stopped.or_else(expired).filter(|_| !is_part);
+    let quietly = |command| format!("{} >/dev/null 2>&1; ", say(&command, host));
+    let mut first: String =
+        pair.leftover.into_iter().chain(gone).map(|c| quietly(command::force_remove(&c.id))).collect();
+    if let Some(previous) = pair.previous.filter(|_| pair.is_misnamed && gone.is_none()) {
+        first.push_str(&quietly(command::rename(&previous.id, &previous_name(&r.container))));
+    }
+    Some(first + &code)
 }
 
 fn code_of(
     host: &Host,
     r: &Registered<'_>,
     decision: &Decision,
-    before: &Observation,
+    pair: Pair<'_>,
     replacement: Option<&Replacement>,
 ) -> Option<String> {
-    let current = Pair::of(before, r).current;
+    let current = pair.current;
     let (docker, id) = (&program(host), current.map(|c| c.id.as_str()));
     match (decision, replacement) {
         (Decision::Replace | Decision::StopAndReplace, Some(replacement)) => {
-            let by_id = say(&command::stop(&replacement.old), host);
-            // A registered stop string may come back before the container has ended.
-            let stop = if r.stops_by_default() { by_id } else { format!("{} && {by_id}", r.stop_command()) };
+            let stop = r.stop_and_keep(&replacement.old);
             Some(if_still(r, &replacement.old, &replacement.begin(docker, &stop, &r.run_command())))
         }
         (Decision::Complete, Some(replacement)) => {
@@ -183,9 +189,8 @@ fn code_of(
             Some(replacement.begin(docker, &stop, &r.run_command()))
         }
         (Decision::RollBack, Some(replacement)) => {
-            let kept = replace::replacement(&Decision::PutBack { start: true }, r, Pair::of(before, r))?;
-            let stop =
-                if r.stops_by_default() { say(&command::stop(&replacement.old), host) } else { r.stop_command() };
+            let kept = replace::replacement(&Decision::PutBack { start: true }, r, pair)?;
+            let stop = r.stop_and_keep(&replacement.old);
             Some(if_still(r, &replacement.old, &replacement.swap(docker, &stop, &kept)))
         }
         (Decision::Finish(_), Some(_)) => Some(":".to_owned()),
@@ -201,7 +206,7 @@ fn code_of(
 
 /// Those that are to run afterwards.
 pub(super) fn started<'a, 'r>(registered: &'a [Registered<'r>], decisions: &[Decision]) -> Vec<&'a Registered<'r>> {
-    registered.iter().zip(decisions).filter(|(_, d)| d.applies_registered()).map(|(r, _)| r).collect()
+    registered.iter().zip(decisions).filter(|(_, d)| d.is_to_run()).map(|(r, _)| r).collect()
 }
 
 /// How often it is looked whether all containers have settled, in seconds.

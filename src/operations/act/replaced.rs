@@ -7,7 +7,7 @@ use crate::{
     config::state::Record,
     docker::{
         inspect::Container,
-        replacement::{ASIDE, BACK, Replacement},
+        replacement::{ASIDE, BACK, Kept, Replacement, previous_name},
         status::{LookTime, report},
     },
     domain::Status,
@@ -49,10 +49,13 @@ pub(super) fn finished(
     if let Some(old) = pair.current.filter(|c| c.id == replacement.old && was_aside) {
         let mut trouble = row.0.error.unwrap_or_else(|| Trouble::failed("the new container did not settle", None));
         if has(finish, BACK) {
-            trouble.hint = Some(format!(
-                "the new container is removed; correct the string with `mcp edit {}`, then restart",
-                r.target.server.name
-            ));
+            let server = &r.target.server.name;
+            trouble.hint = Some(match replacement.kept {
+                Kept::Restored(_) => {
+                    format!("the kept container is {} again, with its log", previous_name(&r.container))
+                }
+                _ => format!("the new container is removed; correct the string with `mcp edit {server}`, then restart"),
+            });
         }
         return put_back(context, r, replacement, (old, last.at()), trouble);
     }
@@ -64,8 +67,8 @@ pub(super) fn finished(
         match &mut row.error {
             Some(trouble) => {
                 trouble.cause.push_str(&format!(
-                    "; the previous container could not be put back ({why}) and is kept as {}.mcp-previous",
-                    r.container
+                    "; the previous container could not be put back ({why}) and is kept as {}",
+                    previous_name(&r.container)
                 ));
                 trouble.hint = Some(format!("`mcp rollback {name}` puts it back"));
             }

@@ -19,8 +19,7 @@ use crate::{
     config::state::Record,
     docker::{
         inspect::{Container, ContainerState},
-        registered,
-        replacement::{Replacement, previous_name},
+        replacement::{Kept, Replacement, previous_name, rollback_name},
         status::SETTLED_AFTER,
     },
     domain::Health,
@@ -39,6 +38,10 @@ pub struct Pair<'a> {
     pub current: Option<&'a Container>,
     /// The one that was set aside for it.
     pub previous: Option<&'a Container>,
+    /// It has the name that it was to have only while two containers changed places, and the other name is free, or will be.
+    pub is_misnamed: bool,
+    /// One more, of an exchange of places that did not come to its end, which nobody needs any more.
+    pub leftover: Option<&'a Container>,
 }
 
 impl<'a> Pair<'a> {
@@ -46,7 +49,26 @@ impl<'a> Pair<'a> {
     #[must_use]
     pub fn of(seen: &'a Observation, registered: &Registered<'_>) -> Self {
         let name = &registered.container;
-        Self { current: seen.get(name), previous: seen.get(&previous_name(name)) }
+        let (previous, between) = (seen.get(&previous_name(name)), seen.get(&rollback_name(name)));
+        Self {
+            current: seen.get(name),
+            previous: previous.or(between),
+            is_misnamed: previous.is_none() && between.is_some(),
+            leftover: between.filter(|_| previous.is_some()),
+        }
+    }
+
+    /// The same for `verb`: a rollback goes on with what an earlier one had begun to put back.
+    #[must_use]
+    pub fn of_verb(verb: Verb, seen: &'a Observation, registered: &Registered<'_>) -> Self {
+        let pair = Self::of(seen, registered);
+        match pair.leftover {
+            Some(between) if verb == Verb::Rollback => {
+                let leftover = pair.previous.filter(|_| pair.current.is_some());
+                Self { previous: Some(between), is_misnamed: leftover.is_some(), leftover, ..pair }
+            }
+            _ => pair,
+        }
     }
 
     /// The previous container of a replacement that did not come to its end. Where previous containers are kept for `keep`, one is
@@ -115,13 +137,13 @@ pub fn decide(
     pair: Pair<'_>,
     now: Option<Timestamp>,
 ) -> Decision {
-    let Pair { current, .. } = pair;
+    let current = pair.current;
     if verb == Verb::Rollback {
         return match pair.previous {
             None => Decision::Refuse(nothing_kept(registered)),
             Some(_)
-                if (pair.stands() || interrupted(registered, record, pair).is_none())
-                    && current.is_some_and(|c| why_not_kept(registered, c).is_none()) =>
+                if (pair.stands() || pair.is_misnamed || interrupted(registered, record, pair).is_none())
+                    && current.is_some_and(|c| why_not_kept(c).is_none()) =>
             {
                 Decision::RollBack
             }
@@ -162,7 +184,7 @@ pub fn decide(
 /// How `decision` replaces a container, or undoes that; `None` when it does neither, or cannot keep the old one.
 #[must_use]
 pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<'_>) -> Option<Replacement> {
-    let Pair { current, previous } = pair;
+    let Pair { current, previous, .. } = pair;
     let id = |c: &Container| c.id.clone();
     let of = |old: &Container| Replacement {
         name: registered.container.clone(),
@@ -172,6 +194,7 @@ pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<
         starts: old.state.is_alive(),
         is_aside: false,
         remains: None,
+        kept: Kept::None,
         is_kept: !keep(registered).is_zero(),
     };
     // Its policy was taken from it when it was set aside; that of the registered string is the best guess.
@@ -182,10 +205,10 @@ pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<
     };
     match decision {
         Decision::Replace | Decision::StopAndReplace => {
-            let old = current.filter(|old| why_not_kept(registered, old).is_none())?;
-            Some(Replacement { remains: previous.map(id), ..of(old) })
+            let old = current.filter(|old| why_not_kept(old).is_none())?;
+            Some(Replacement { kept: previous.map_or(Kept::None, |c| Kept::Superseded(id(c))), ..of(old) })
         }
-        Decision::RollBack => Some(of(current?)),
+        Decision::RollBack => Some(Replacement { kept: Kept::Restored(id(previous?)), ..of(current?) }),
         Decision::Complete => Some(Replacement { remains: current.map(id), ..aside(previous?) }),
         Decision::Finish(_) | Decision::Restart | Decision::Start | Decision::Unpause => {
             Some(aside(pair.interrupted(keep(registered))?))
@@ -199,13 +222,10 @@ pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<
 
 /// Why a container cannot be kept while it is replaced.
 #[must_use]
-pub fn why_not_kept(registered: &Registered<'_>, old: &Container) -> Option<&'static str> {
-    let stop = registered.target.server.stop.as_deref();
-    let removes = |text| registered::check(registered::Kind::Stop, text).is_ok_and(|stop| stop.removes);
+pub fn why_not_kept(old: &Container) -> Option<&'static str> {
     match old.state {
         ContainerState::Dead | ContainerState::Removing => Some("docker could not remove it before"),
         _ if old.auto_remove => Some("it removes itself when it ends (--rm)"),
-        state if state.is_alive() && stop.is_some_and(removes) => Some("the registered stop string removes it"),
         _ => None,
     }
 }

@@ -116,7 +116,7 @@ pub fn watch(
                 Ok(())
             })
         });
-        snapshots(context, &work, &board, &mut show);
+        snapshots(context, &work, &board, &|| workers.is_finished(), &mut show);
         let interrupted = context.fleet.cancel.is_draining();
         // A host that is asked now answers to nobody.
         context.fleet.cancel.abandon();
@@ -176,7 +176,14 @@ fn follow(
     }
 }
 
-fn snapshots(context: &Context<'_>, work: &[Work<'_>], board: &Board, show: &mut impl FnMut(ListReport) -> bool) {
+/// Hands out snapshots for as long as the hosts are asked.
+fn snapshots(
+    context: &Context<'_>,
+    work: &[Work<'_>],
+    board: &Board,
+    is_over: &dyn Fn() -> bool,
+    show: &mut impl FnMut(ListReport) -> bool,
+) {
     let cancel = context.fleet.cancel;
     let mut round = 0;
     loop {
@@ -186,7 +193,7 @@ fn snapshots(context: &Context<'_>, work: &[Work<'_>], board: &Board, show: &mut
                 return;
             }
         }
-        if cancel.is_draining() || !show(report(context, work, board)) {
+        if cancel.is_draining() || is_over() || !show(report(context, work, board)) {
             return;
         }
         round = board.round().max(round) + 1;

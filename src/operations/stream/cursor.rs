@@ -125,6 +125,10 @@ impl Cursor {
             if track.knows(mark(time, line.text())) || (!track.known.is_empty() && track.horizon >= Some(time)) {
                 return None;
             }
+            // Behind the last one that was read all is new, also where the host's clock is set back later.
+            if track.recent.back().is_some_and(|last| last.0 < time) {
+                track.known.clear();
+            }
             let open = track.open.as_ref().filter(|open| open.0 == time);
             if let Some(behind) = open.and_then(|(_, text)| line.behind(text)) {
                 line = behind;

@@ -138,15 +138,20 @@ impl<'a> Follower<'a> {
             if !(self.send)(LogEvent::Paused(pause)) {
                 return None;
             }
-            match self.wait(session, waits_for_another) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) if may_pass(&error) => {
-                    if let Err(error) = session.reconnect(PATIENCE) {
-                        return (!session.is_abandoned()).then(|| Trouble::host(&error, host));
+            loop {
+                match self.wait(session, waits_for_another) {
+                    Ok(true) => break,
+                    Ok(false) => return None,
+                    Err(error) if may_pass(&error) => {
+                        if !(self.send)(LogEvent::Paused(Pause::Lost(error.to_string()))) {
+                            return None;
+                        }
+                        if let Err(error) = session.reconnect(PATIENCE) {
+                            return (!session.is_abandoned()).then(|| Trouble::host(&error, host));
+                        }
                     }
+                    Err(error) => return Some(Trouble::host(&error, host)),
                 }
-                Err(error) => return Some(Trouble::host(&error, host)),
             }
             if !(self.send)(LogEvent::Resumed) {
                 return None;

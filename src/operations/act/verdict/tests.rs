@@ -204,6 +204,7 @@ fn a_replacement_is_done_undone_or_half_done() {
         runs,
         starts: runs,
         is_aside,
+        kept: crate::docker::replacement::Kept::None,
         remains: None,
         is_kept: false,
     };
@@ -226,8 +227,8 @@ fn a_replacement_is_done_undone_or_half_done() {
         let container = |sketch: Option<Sketch>| sketch.map(container);
         let (now, old) = (container(current), container(previous));
         let (was, was_aside) = (container(before.0), container(before.1));
-        let before = Pair { current: was.as_ref(), previous: was_aside.as_ref() };
-        let after = Pair { current: now.as_ref(), previous: old.as_ref() };
+        let before = Pair { current: was.as_ref(), previous: was_aside.as_ref(), ..Pair::default() };
+        let after = Pair { current: now.as_ref(), previous: old.as_ref(), ..Pair::default() };
         let found = match Verdict::of_replacement(&replacement(runs, was_aside.is_some()), before, after) {
             Verdict::Done => Done,
             Verdict::Refused => Refused,

@@ -56,7 +56,7 @@ fn what_an_interrupted_replacement_left_is_finished_or_undone() {
         (Some(&up), Finish(None), Restart, Stop),
         (Some(&young), Finish(None), Restart, Stop),
     ] {
-        let pair = Pair { current, previous: Some(&previous) };
+        let pair = Pair { current, previous: Some(&previous), ..Pair::default() };
         for (verb, expected) in [(Verb::Start, start), (Verb::Restart, restart), (Verb::Stop, stop)] {
             assert_eq!(decided(verb, 0, pair), expected, "{verb:?} of {:?}", current.map(|c| c.state));
         }
@@ -67,8 +67,8 @@ fn what_an_interrupted_replacement_left_is_finished_or_undone() {
 fn without_a_previous_container_it_is_decided_as_ever() {
     let up = container("new", Running, 900, 0);
     assert_eq!(decided(Verb::Start, 0, Pair::default()), Create);
-    assert_eq!(decided(Verb::Restart, 0, Pair { current: Some(&up), previous: None }), Restart);
-    let refused = decided(Verb::Rollback, 0, Pair { current: Some(&up), previous: None });
+    assert_eq!(decided(Verb::Restart, 0, Pair { current: Some(&up), previous: None, ..Pair::default() }), Restart);
+    let refused = decided(Verb::Rollback, 0, Pair { current: Some(&up), previous: None, ..Pair::default() });
     assert!(matches!(&refused, Decision::Refuse(trouble) if trouble.cause.contains("no previous")), "{refused:?}");
 }
 
@@ -79,7 +79,7 @@ fn a_container_that_was_kept_is_not_taken_for_one_of_an_interrupted_replacement(
     let (up, stopped) = (container("new", Running, 900, 0), container("new", Exited, 900, 60));
     let (made, crashed) = (container("new", Created, 900, 0), container("new", Exited, 900, 1));
     for (current, start) in [(&up, Leave(None)), (&stopped, Start), (&made, Complete), (&crashed, Complete)] {
-        let pair = Pair { current: Some(current), previous };
+        let pair = Pair { current: Some(current), previous, ..Pair::default() };
         assert_eq!(decided(Verb::Start, 3600, pair), start, "{:?}", current.state);
     }
     for (current, expected) in [
@@ -88,14 +88,14 @@ fn a_container_that_was_kept_is_not_taken_for_one_of_an_interrupted_replacement(
         (Some(&crashed), PutBack { start: true }),
         (None, PutBack { start: true }),
     ] {
-        assert_eq!(decided(Verb::Rollback, 3600, Pair { current, previous }), expected);
+        assert_eq!(decided(Verb::Rollback, 3600, Pair { current, previous, ..Pair::default() }), expected);
     }
 }
 
 #[test]
 fn one_that_was_kept_goes_when_its_time_is_over() {
     let (previous, up) = (container("old", Exited, 5000, 4000), container("new", Running, 900, 0));
-    let pair = Pair { current: Some(&up), previous: Some(&previous) };
+    let pair = Pair { current: Some(&up), previous: Some(&previous), ..Pair::default() };
     let now = Timestamp::from_second(NOW).unwrap_or_else(|e| panic!("{e}"));
     assert!(pair.expired(Duration::from_secs(1001), now).is_none());
     assert!(pair.expired(Duration::from_secs(999), now).is_some());
@@ -105,8 +105,9 @@ fn one_that_was_kept_goes_when_its_time_is_over() {
 fn what_cannot_be_kept_is_not_set_aside() {
     with_registered(0, |r| {
         let mut old = container("old", Running, 900, 0);
-        let replaced =
-            |old: &Container| replacement(&Decision::StopAndReplace, r, Pair { current: Some(old), previous: None });
+        let replaced = |old: &Container| {
+            replacement(&Decision::StopAndReplace, r, Pair { current: Some(old), previous: None, ..Pair::default() })
+        };
         assert!(replaced(&old).is_some_and(|r| r.runs && r.starts));
         old.auto_remove = true;
         assert_eq!(replaced(&old), None);
@@ -119,13 +120,13 @@ fn a_policy_that_was_taken_from_a_container_is_guessed_from_the_registered_strin
         let mut old = container("old", Exited, 900, 60);
         for (policy, expected) in [("no", Some("always")), ("on-failure:3", Some("on-failure:3"))] {
             policy.clone_into(&mut old.restart_policy);
-            let pair = Pair { current: None, previous: Some(&old) };
+            let pair = Pair { current: None, previous: Some(&old), ..Pair::default() };
             let found = replacement(&Complete, r, pair).and_then(|replacement| replacement.policy);
             assert_eq!(found.as_deref(), expected);
         }
         // In its own place it has its own.
         "no".clone_into(&mut old.restart_policy);
-        let pair = Pair { current: Some(&old), previous: None };
+        let pair = Pair { current: Some(&old), previous: None, ..Pair::default() };
         assert_eq!(replacement(&Decision::Replace, r, pair).and_then(|replacement| replacement.policy), None);
     });
 }
