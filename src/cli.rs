@@ -128,8 +128,13 @@ impl Global {
     }
 }
 
-/// Reads `30`, `1.5s`, `500ms`, `2m` or `1h`.
+/// Reads `30`, `1.5s`, `500ms`, `2m` or `1h`, at most a week.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse_duration_up_to(text, Duration::from_secs(7 * 86_400))
+}
+
+/// The same, at most `longest`, which is whole hours.
+pub(crate) fn parse_duration_up_to(text: &str, longest: Duration) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit {
@@ -143,8 +148,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let seconds: f64 = number.parse().map_err(|_| format!("{text:?} is not a time such as 30, 30s or 2m"))?;
     Duration::try_from_secs_f64(seconds * factor)
         .ok()
-        .filter(|d| *d <= Duration::from_secs(7 * 86_400))
-        .ok_or_else(|| "a time is at most 168h".to_owned())
+        .filter(|d| *d <= longest)
+        .ok_or_else(|| format!("a time is at most {}h here", longest.as_secs() / 3600))
 }
 
 /// The one line that stands for the global options in the short help of a command.

@@ -22,7 +22,7 @@ pub use host::{
 };
 pub use moment::Moment;
 pub use name::{GroupName, HostName, Instance, NameError, ServerName};
-pub use rollout::{Amount, Rollout, Serial, Settings};
+pub use rollout::{Amount, LONGEST_KEPT, Rollout, Serial, Settings};
 pub use server::Server;
 pub use status::{Health, InstanceState, ServerStatus, Status};
 pub use words::plural;

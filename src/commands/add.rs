@@ -10,9 +10,9 @@ use super::{
     hosts, start,
 };
 use crate::{
-    cli::parse_duration,
+    cli::{parse_duration, parse_duration_up_to},
     config::{inventory::Inventory, pattern::HostPattern, store::SERVERS},
-    domain::{Amount, Rollout, Serial, Server, ServerName, Settings},
+    domain::{Amount, LONGEST_KEPT, Rollout, Serial, Server, ServerName, Settings},
     error::{CommandError, Exit},
     fleet::Rolling,
     operations::{
@@ -86,7 +86,7 @@ pub(super) struct FieldArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) rollout_wait: Option<Duration>,
     /// How long the previous container is kept after a replacement [default: 0, not at all]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_kept)]
     pub(super) keep_previous: Option<Duration>,
 }
 
@@ -102,6 +102,10 @@ impl FieldArgs {
             keep_previous: self.keep_previous,
         }
     }
+}
+
+fn parse_kept(text: &str) -> Result<Duration, String> {
+    parse_duration_up_to(text, LONGEST_KEPT)
 }
 
 pub(super) fn server_name(text: &str) -> Result<ServerName, CommandError> {

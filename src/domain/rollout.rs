@@ -4,6 +4,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+/// Longest time for which a replaced container is kept: 30 days.
+pub const LONGEST_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// So many hosts, or so much of all hosts that were selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {

@@ -2,14 +2,14 @@
 //!
 //! Boundary: YAML in, [`Settings`] out. Which of the two wins is [`Settings::over`]'s.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use crate::{
     config::{
         walk::{At, Fields, Walk, found},
         yaml::{Node, Value},
     },
-    domain::{Rollout, Serial, Settings},
+    domain::{LONGEST_KEPT, Rollout, Serial, Settings},
 };
 
 /// The keys of [`Settings`].
@@ -17,9 +17,6 @@ pub(in crate::config) const KEYS: [&str; 2] = ["rollout", "keep_previous"];
 
 /// Keys of `rollout`.
 const ROLLOUT: [&str; 3] = ["serial", "max_fail", "wait"];
-
-/// Longest time for which a replaced container is kept.
-const LONGEST_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Reads the settings among `fields`; reports what is wrong with them to `walk`.
 pub(super) fn read(walk: &mut Walk<'_>, fields: &Fields) -> Settings {
