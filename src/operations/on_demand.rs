@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     InstanceReport, Outcome, Trouble, Verb,
     observe::LOOK_ALLOWED,
+    preview::engine_trouble,
     registered::{Registered, say},
 };
 use crate::{
@@ -63,12 +64,9 @@ pub(super) fn change(
     let sections = session.exec("look for images", &script, LOOK_ALLOWED)?;
     let found = registered.iter().zip(checks).map(|(r, check)| {
         let section = check.and_then(|id| sections.get(id));
-        let exit = section.map_or(Some(0), |section| section.exit);
-        let stderr = section.map(|section| section.stderr_text()).unwrap_or_default();
-        match exit {
-            Some(0) => row(r, Ok(READY)),
-            Some(1) if stderr.to_lowercase().contains("no such image") => row(r, Err(missing(r))),
-            exit => row(r, Err(Trouble::docker(exit, &stderr).unwrap_or_else(|| missing(r)))),
+        match section.filter(|section| section.exit != Some(0)) {
+            None => row(r, Ok(READY)),
+            Some(section) => row(r, Err(engine_trouble(section).unwrap_or_else(|| missing(r)))),
         }
     });
     Ok(found.collect())

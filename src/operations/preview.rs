@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     Context, Trouble, Verb,
+    act::images,
     change::{
         Decision, Options, Ownership, ownership,
         replace::{self, Pair},
@@ -133,15 +134,15 @@ pub fn change(
     let answers = context.on_each_host(&kept, |session, registered| {
         let mut script = Script::new();
         let look = observe::ask(&mut script, session, registered);
-        let images = (verb != Verb::Stop).then(|| script.run(&images_exist(registered)));
+        let images = (verb != Verb::Stop).then(|| images::ask(&mut script, session, registered));
         let sections = session.exec("plan", &script, LOOK_ALLOWED)?;
-        let images = images.and_then(|id| sections.get(id));
+        let missing = images.map(|id| images::read(sections.get(id), registered)).unwrap_or_default();
         Ok(observe::read(sections.get(look), registered, Timestamp::now()).map(|seen| {
             let row = |r: &Registered<'_>| {
                 if r.run.is_on_demand() {
                     let row = nothing(&r.target.instance(), "on demand; no container is started".to_owned());
                     let status = Some(observe::status_of(context, r, &seen).0);
-                    let lacks = verb != Verb::Stop && is_missing(images, r);
+                    let lacks = missing.contains(&r.run.image());
                     let error = lacks.then(|| on_demand::missing(r));
                     let action = if lacks { PlannedAction::Refuse } else { row.action };
                     return PlanRow { action, status, error, ..row };
@@ -149,10 +150,11 @@ pub fn change(
                 let container = seen.get(&r.container);
                 let record = context.state.instances.get(&r.target.instance());
                 let decision = replace::decide(verb, options, r, record, Pair::of_verb(verb, &seen, r), seen.at().host);
+                let never = images::never_pulled(r, &missing).filter(|_| images::is_needed(&decision));
+                let decision = never.map_or(decision, Decision::Refuse);
                 let mut row = planned(r, &decision, reason(verb, options, r, record, container, &decision));
                 row.status = Some(observe::status_of(context, r, &seen).0);
-                row.pulls =
-                    matches!(row.action, PlannedAction::Create | PlannedAction::Replace) && is_missing(images, r);
+                row.pulls = images::is_needed(&decision) && images::is_pulled(r, &missing);
                 row
             };
             registered.iter().map(row).collect::<Vec<_>>()
@@ -229,7 +231,10 @@ pub fn removal(targets: &[Target<'_>], force: Force, results: &[(Instance, Forgo
             ..nothing(instance, cause.to_owned())
         };
         match forgotten {
-            Forgotten::NoContainer => nothing(instance, "no container".to_owned()),
+            Forgotten::NoContainer => PlanRow {
+                action: PlannedAction::Remove,
+                ..nothing(instance, "no container; the server is unregistered".to_owned())
+            },
             Forgotten::Removed => PlanRow {
                 action: PlannedAction::Remove,
                 command,
@@ -343,7 +348,7 @@ fn is_missing(section: Option<&Section>, r: &Registered<'_>) -> bool {
 }
 
 /// What keeps the engine from telling which images there are.
-fn engine_trouble(section: &Section) -> Option<Trouble> {
+pub(super) fn engine_trouble(section: &Section) -> Option<Trouble> {
     let failure = classify(section.exit?, &section.stderr_text())?;
     failure.kind.concerns_the_host().then(|| Trouble::engine(&failure))
 }

@@ -22,6 +22,7 @@ fn a_plan_tells_for_each_state_what_would_be_done_and_why_and_does_nothing() {
     let words = |action: &str, reason: &str| (action.to_owned(), reason.to_owned());
     assert_eq!(plan(&bench, "start :a", 0), words("create", "no container"));
     assert_eq!(plan(&bench, "stop :a", 0), words("nothing", "no container"));
+    assert_eq!(plan(&bench, "remove :a", 0), words("remove", "no container; the server is unregistered"));
     let whole = bench.report("start :a --dry-run", 0);
     assert_eq!(whole.row()["command"], *command);
     assert!(!bench.scratch.path().join("state.yaml").exists(), "no state is written");

@@ -63,7 +63,7 @@ fn a_stop_string_that_removes_the_container_is_fine() {
     bench.entry("a", "edge-1", &command, &[&format!("stop: docker rm -f {}", bench.name("a"))]);
     bench.report("start :a --settle 0", 0);
     let id = bench.id(1, "a");
-    assert_eq!(gist(bench.report("restart :a --settle 200ms", 0).row()), "changed restarted running");
+    assert_eq!(gist(bench.report("restart :a --settle 200ms", 0).row()), "changed replaced running");
     assert_ne!(bench.id(1, "a"), id);
     assert_eq!(gist(bench.report("stop :a", 0).row()), "changed stopped stopped");
     assert_eq!(bench.state(1, "a"), "none");

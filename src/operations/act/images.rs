@@ -56,25 +56,27 @@ pub(in crate::operations) fn read<'r>(section: Option<&Section>, registered: &'r
 }
 
 /// Whether `decision` runs the registered string, for which the image must be there.
-pub(super) fn is_needed(decision: &Decision) -> bool {
+pub(in crate::operations) fn is_needed(decision: &Decision) -> bool {
     matches!(decision, Decision::Create | Decision::Replace | Decision::StopAndReplace | Decision::Complete)
 }
 
-/// Those of `registered` for which something has to be pulled first, one for each pull string: the image is among `missing`, or the string
-/// says `--pull always`, which would otherwise be waited for with the old container stopped.
+/// Whether the image of `r` has to be pulled first: it is among `missing`, or the string says `--pull always`, which would otherwise be
+/// waited for with the old container stopped.
+pub(in crate::operations) fn is_pulled(r: &Registered<'_>, missing: &[&str]) -> bool {
+    r.run.pull_policy() == Some("always") || missing.contains(&r.run.image())
+}
+
+/// Those of `registered` for which something has to be pulled first, one for each pull string.
 pub(super) fn wanted<'a, 'r: 'a>(
     registered: impl Iterator<Item = &'a Registered<'r>>,
     missing: &[&str],
 ) -> Vec<&'a Registered<'r>> {
     let mut seen = BTreeSet::new();
-    registered
-        .filter(|r| r.run.pull_policy() == Some("always") || missing.contains(&r.run.image()))
-        .filter(|r| seen.insert(r.pull_command()))
-        .collect()
+    registered.filter(|r| is_pulled(r, missing)).filter(|r| seen.insert(r.pull_command())).collect()
 }
 
 /// Why the image of `r`, when it is among `missing`, is not pulled: the string says `--pull never`.
-pub(super) fn never_pulled(r: &Registered<'_>, missing: &[&str]) -> Option<Trouble> {
+pub(in crate::operations) fn never_pulled(r: &Registered<'_>, missing: &[&str]) -> Option<Trouble> {
     let image = Some(r.run.image()).filter(|image| r.run.pull_policy() == Some("never") && missing.contains(image))?;
     let cause = format!("the image {image} is not on this host, and the string says `--pull never`");
     let hint = format!("`mcp pull {}` brings it, or leave `--pull never` out", r.target.instance());
