@@ -22,7 +22,7 @@ pub mod hosts;
 pub mod list;
 pub mod locks;
 pub mod observe;
-mod on_demand;
+pub mod on_demand;
 pub mod orphans;
 mod outdated;
 pub mod place;

@@ -54,8 +54,15 @@ const OPTIONS: &[(&[&str], &str)] = &[
         &["--mode", "--image", "-p", "--publish", "-e", "--env", "--volume", "--network"],
         "it belongs into the registered string: `mcp edit NAME --command 'docker run …'`",
     ),
+    (
+        &["--pull"],
+        "`mcp pull NAME` pulls the image first; `docker run --pull always` in the registered string pulls it at each start",
+    ),
     (&["--limit", "-l", "--hosts"], "`--on PATTERN` limits to hosts, `--tag TAG` to servers with a tag"),
-    (&["--selector", "--label", "--labels", "--filter"], "`--tag TAG` selects servers, `--on PATTERN` hosts"),
+    (
+        &["--selector", "--label", "--labels", "--filter"],
+        "`--tag TAG` selects servers, `--on PATTERN` hosts; `mcp list --status error` those in a state",
+    ),
     (&["--check", "--diff", "--noop", "--plan"], "`--dry-run` shows what would be done"),
     (&["--namespace", "--context", "--kubeconfig", "--config"], "`-C DIR` names the workspace"),
     (&["--tail", "--lines"], "`mcp log NAME -n 50` shows the last lines"),
@@ -104,6 +111,9 @@ fn advice(kind: ErrorKind, refused: &str, typed: &[String], verbs: &[String]) ->
         ErrorKind::UnknownArgument if refused == "--force" || (refused == "-f" && verb.is_some_and(acts)) => {
             Some(force(verb).to_owned())
         }
+        ErrorKind::UnknownArgument if matches!(refused, "-t" | "--time") && verb.is_some_and(acts) => Some(
+            "the time to stop is in the registered string: `--stop-timeout 5` of docker run, or `stop: docker stop -t 5 NAME`".to_owned(),
+        ),
         ErrorKind::UnknownArgument => known(OPTIONS),
         _ => None,
     }

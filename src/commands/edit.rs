@@ -25,7 +25,7 @@ use crate::{
 /// offers to continue with it; what others changed in the file meanwhile is merged.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable"
+    after_help = "Examples:\n  mcp edit finance\n  mcp edit finance --command 'docker run -d --name finance -p 127.0.0.1:8080:8080 acme/finance:1.5'\n  mcp edit finance --host '@prod' --no-tags --tag core --disable"
 )]
 pub struct EditArgs {
     /// The server's name

@@ -19,6 +19,7 @@ use crate::{
     operations::{
         dry_run,
         observe::exit_of,
+        on_demand,
         save::Archive,
         select,
         stream::{self, LogEvent, LogOptions},
@@ -43,7 +44,7 @@ pub struct LogArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Go on as lines come
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "until")]
     follow: bool,
     /// With -f: end with the container instead of waiting for its next start
     #[arg(long, requires = "follow")]
@@ -123,6 +124,10 @@ pub(super) fn run(app: &App, ui: &mut Ui, args: LogArgs) -> Result<Exit, Command
     }
     let (workspace, loaded) = app.open(ui)?;
     let targets = select::select(&args.selection.into(), &loaded.inventory, &loaded.registry, false)?;
+    let (targets, left_out) = on_demand::with_logs(targets);
+    if !left_out.is_empty() {
+        ui.note(&format!("{} on demand: the output of each connection goes to its client", left_out.join(", ")));
+    }
     let mut options = LogOptions {
         follow: args.follow,
         reattach: !args.no_reattach,

@@ -11,7 +11,7 @@ use crate::{
         pattern::NamePattern,
         store::{Loaded, Workspace, origin::Origin},
     },
-    domain::{HostName, Instance, ServerName},
+    domain::{HostName, Instance, Server, ServerName},
     error::{CommandError, Exit},
     operations::{
         forget::{self, Fate, Force, Forgotten},
@@ -108,7 +108,7 @@ pub(super) fn carry_out(
     let recorder = forget::book(&workspace, &targets, (force, args.keep), parent, Origin::of_process());
     let done = act(app, ui, (&workspace, &loaded), &to_act, force, &recorder, &mut results)
         .map(|()| forget::fates(&targets, &results))
-        .and_then(|fates| unregister(&workspace, &fates, args.keep).map(|()| tell(ui, &fates)));
+        .and_then(|fates| unregister(&workspace, &targets, &fates, args.keep).map(|()| tell(ui, &fates)));
     let exit = done.as_ref().map_or_else(|error| error.exit, |exit| *exit);
     if let Some(warning) = recorder.end(forget::end(exit, &results)) {
         ui.warn(&warning);
@@ -166,12 +166,11 @@ fn containers(
 }
 
 /// Takes what is gone out of servers.yaml, in one write.
-fn unregister(workspace: &Workspace, fates: &[Fate], keep: bool) -> Result<(), CommandError> {
-    let changes: Vec<(&ServerName, &[HostName])> = fates
-        .iter()
-        .filter(|fate| fate.gone || !fate.stays.is_empty())
-        .map(|fate| (&fate.server, fate.stays.as_slice()))
-        .collect();
+fn unregister(workspace: &Workspace, targets: &[Target<'_>], fates: &[Fate], keep: bool) -> Result<(), CommandError> {
+    let changed = fates.iter().filter(|fate| fate.gone || !fate.stays.is_empty());
+    let server = |name: &ServerName| targets.iter().map(|target| target.server).find(|server| server.name == *name);
+    let changes: Vec<(&Server, &[HostName])> =
+        changed.filter_map(|fate| Some((server(&fate.server)?, fate.stays.as_slice()))).collect();
     if changes.is_empty() { Ok(()) } else { register::remove(workspace, &changes, keep) }
 }
 

@@ -17,7 +17,7 @@ use super::{
     error::{ConfigError, ConfigErrors},
     yaml::LARGEST,
 };
-use crate::domain::{Instance, ServerStatus};
+use crate::domain::{Instance, InstanceState, ServerStatus};
 
 /// The only version there is.
 const VERSION: u32 = 1;
@@ -63,16 +63,24 @@ pub struct LeftBehind {
 }
 
 impl Record {
+    /// Counts its container, if its name is known, among those that are registered no more.
+    pub fn leave(&mut self) {
+        if let (Some(container_id), Some(container)) = (self.container_id.take(), self.container.clone()) {
+            self.left.push(LeftBehind { container_id, container });
+        }
+    }
+
     /// Takes over from `earlier` what is still to be known of containers with other names: under its own name a container has taken the
     /// earlier one's place, under another both may be there.
     pub fn inherit(&mut self, earlier: &Self) {
         let is_another = |left: &LeftBehind| self.container_id.as_ref() != Some(&left.container_id);
-        let mut left = earlier.left.clone();
-        if let (Some(id), Some(name)) = (&earlier.container_id, &earlier.container)
-            && self.container.as_ref().is_some_and(|new| new != name)
-        {
-            left.push(LeftBehind { container_id: id.clone(), container: name.clone() });
+        let mut earlier = earlier.clone();
+        // One that is on demand has no container of its own any more.
+        let has_another = self.container.is_some() || self.status.state == InstanceState::OnDemand;
+        if has_another && self.container != earlier.container {
+            earlier.leave();
         }
+        let mut left = earlier.left;
         left.extend(std::mem::take(&mut self.left));
         left.retain(is_another);
         let mut seen = BTreeSet::new();

@@ -71,11 +71,13 @@ impl EngineFailureKind {
                 "check the image's name and tag, log in to its registry on the host, or load the image there (`docker load`)"
             }
             Self::InvalidReference => "correct the image's name in servers.yaml: lower case, `registry/name:tag`",
-            Self::NoContainer => "start it: `mcp start` makes the container from the registered string",
+            Self::NoContainer => "`mcp start NAME` makes the container from the registered string",
             Self::NoLog => {
                 "its --log-driver keeps no log that docker can read: look where that driver writes, or register it with another (`json-file`, `local`, `journald`)"
             }
-            Self::Other => "run the same string on the host by hand; `mcp … --dry-run` shows it",
+            Self::Other => {
+                "these are docker's words; `mcp get NAME` shows the string and what there is of it on the host"
+            }
         }
     }
 }

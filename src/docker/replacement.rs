@@ -61,6 +61,9 @@ impl Kept {
     }
 }
 
+/// What [`Replacement::finish`] prints when it has removed the old container.
+pub const GONE: &str = "mcp: gone";
+
 /// How one container is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
@@ -226,7 +229,7 @@ impl Replacement {
             Kept::None | Kept::Restored(_) => String::new(),
         };
         let keep = match (self.is_kept, self.is_aside && self.runs) {
-            (false, _) => say(command::force_remove(&self.old)),
+            (false, _) => format!("{} && echo '{GONE}'", say(command::force_remove(&self.old))),
             (true, false) => "true".to_owned(),
             // What was to stop it was ended, or its restart policy has brought it up again.
             (true, true) => {

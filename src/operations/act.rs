@@ -269,11 +269,7 @@ impl Task<'_> {
             _ => before.clone(),
         };
         let sections = after.as_ref();
-        // It is empty where nothing was put back.
-        let again = plan.again.and_then(|id| sections?.get(id)).filter(|section| !section.stdout.is_empty());
-        let last = again
-            .and_then(|section| observe::read(Some(section), registered, Timestamp::now()).ok())
-            .unwrap_or_else(|| seen.clone());
+        let last = sections.map_or_else(|| seen.clone(), |sections| plan.last(sections, &seen, registered));
         let checks = health::read(plan.health.and_then(|id| sections?.get(id)));
         let leases = plan.leases.and_then(|id| sections?.get(id)).map(lease::taken).unwrap_or_default();
         let (mut rows, mut held) = (vec![], vec![]);

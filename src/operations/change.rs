@@ -99,7 +99,12 @@ pub fn ownership(registered: &Registered<'_>, record: Option<&Record>, container
         Some(_) => Ownership::Changed,
         None => {
             let drifts = drift(&registered.run, container, None);
-            if drifts.is_empty() { Ownership::Same } else { Ownership::Foreign(drifts) }
+            let was_left = record.is_some_and(|r| r.left.iter().any(|left| left.container_id == container.id));
+            match (drifts.is_empty(), was_left) {
+                (true, _) => Ownership::Same,
+                (false, true) => Ownership::Changed,
+                (false, false) => Ownership::Foreign(drifts),
+            }
         }
     }
 }

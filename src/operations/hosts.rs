@@ -13,7 +13,7 @@ use crate::{
         command,
         failure::{EngineFailureKind, classify, parse_version},
     },
-    domain::{Connection, Docker, Host, HostName, JumpHost, SshEndpoint},
+    domain::{Connection, Docker, Host, HostName, JumpHost, SshEndpoint, fold::natural},
     error::{CommandError, Exit},
     fleet::HostError,
     transport::{
@@ -62,6 +62,8 @@ fn endpoint_target(endpoint: &SshEndpoint) -> String {
 #[must_use]
 pub fn list(registry: &Registry, inventory: &Inventory, hosts: &[&Host]) -> Vec<HostRow> {
     let instances = registry.instances(inventory);
+    let mut hosts = hosts.to_vec();
+    hosts.sort_by(|a, b| natural(a.name.as_str(), b.name.as_str()));
     hosts
         .iter()
         .map(|host| HostRow {

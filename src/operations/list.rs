@@ -37,6 +37,8 @@ pub struct ListReport {
     pub rows: Vec<ListRow>,
     /// Hosts without an answer.
     pub troubles: Vec<(String, Trouble)>,
+    /// How many more instances there are, which [`ListReport::retain`] has left out.
+    pub filtered_out: usize,
 }
 
 impl ListReport {
@@ -75,7 +77,9 @@ impl ListReport {
 
     /// Leaves only what `filter` accepts. Hosts without an answer stay named.
     pub fn retain(&mut self, filter: &StatusFilter) {
+        let all = self.rows.len();
         self.rows.retain(|row| filter.accepts(&row.status));
+        self.filtered_out += all - self.rows.len();
     }
 
     /// Sorts the rows by `keys`, and turns the order around with `reverse`.

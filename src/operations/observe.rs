@@ -74,6 +74,13 @@ impl Observation {
         self.images.as_deref()
     }
 
+    /// The same without the container with this id, which has gone since.
+    #[must_use]
+    pub(super) fn without(mut self, id: &str) -> Self {
+        self.containers.retain(|_, container| container.id != id);
+        self
+    }
+
     /// The container with this id.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Option<&Container> {
@@ -280,7 +287,7 @@ pub(super) fn status_of(context: &Context<'_>, r: &Registered<'_>, seen: &Observ
         }
         _ => None,
     };
-    if let Some(note) = replace::note(r, previous, Pair::of(seen, r)) {
+    if let Some(note) = replace::note(r, previous, Pair::of(seen, r), seen.at().host) {
         status.message = Some(status.message.map_or_else(|| note.clone(), |message| format!("{message}; {note}")));
     }
     // Its replacement is not done with: what was known of it is needed for that.

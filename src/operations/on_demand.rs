@@ -10,10 +10,11 @@ use super::{
     observe::LOOK_ALLOWED,
     preview::engine_trouble,
     registered::{Registered, say},
+    select::Target,
 };
 use crate::{
     config::state::Record,
-    docker::command,
+    docker::{command, run_string::RunString},
     domain::{Docker, InstanceState, ServerStatus, Status},
     fleet::{HostError, Session},
     transport::script::Script,
@@ -37,6 +38,18 @@ pub(super) fn status(r: &Registered<'_>) -> ServerStatus {
     status.state = InstanceState::OnDemand;
     status.message = Some("on demand: one container for each connection".to_owned());
     status
+}
+
+/// The targets that have a log, and the names of those on demand that were left out, unless there are only such.
+#[must_use]
+pub fn with_logs(targets: Vec<Target<'_>>) -> (Vec<Target<'_>>, Vec<String>) {
+    let is_on_demand =
+        |target: &Target<'_>| RunString::parse(&target.server.command).is_ok_and(|run| run.is_on_demand());
+    if targets.iter().all(is_on_demand) {
+        return (targets, vec![]);
+    }
+    let (out, kept): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_on_demand);
+    (kept, out.iter().map(|target| target.instance().to_string()).collect())
 }
 
 /// What is remembered of `status`.

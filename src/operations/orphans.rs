@@ -172,7 +172,7 @@ fn candidates(state: &State, registry: &Registry, inventory: &Inventory) -> Vec<
         };
         let own = record.container_id.as_deref().filter(|_| {
             reason != OrphanReason::Renamed
-                || record.container.as_deref().zip(registered(instance)).is_some_and(|(name, new)| name != new)
+                || record.container.as_deref().is_some_and(|name| registered(instance) != Some(name))
         });
         let earlier = record.left.iter().map(|left| (left.container_id.as_str(), Some(&left.container)));
         for (id, container) in own.map(|id| (id, record.container.as_ref())).into_iter().chain(earlier) {

@@ -60,11 +60,11 @@ pub fn literal(given: &str, name: &ServerName, hosts: &[&Host]) -> Result<(Strin
                 "the value of {variable} is taken from `env` in hosts.yaml; the entry's own was left out"
             )),
             Some(_) if *is_placeholder => notes.push(format!(
-                "the entry has no value for {variable}: set it by `env` in hosts.yaml, or for the account on the host"
+                "{variable} has no value in the entry: give it one by `env` in hosts.yaml, or for the account on the host"
             )),
             Some(host) => {
                 let mut error = refused().hint(format!(
-                    "write `{variable}: VALUE` under `env` of {} in hosts.yaml (or of a group, or of `defaults`) and register again; or \
+                    "give {variable} a value under `env` of {} in hosts.yaml (or of a group, or of `defaults`) and register again; or \
                      take {variable} out of the entry's `env` where the account on the host sets it",
                     host.name
                 ));
@@ -118,16 +118,17 @@ pub fn port_follows_command(server: &Server) -> bool {
     RunString::parse(&server.command).is_ok_and(|run| run.first_published_port() == server.port)
 }
 
-/// Instances that run, as far as is remembered, and that `after` no longer names: it gives their container another name, or
+/// Instances of `before` that run, as far as is remembered, and that `after` no longer names: it gives their container another name, or
 /// is not placed on their host.
 #[must_use]
 pub fn left_behind(before: &Server, after: &Server, inventory: &Inventory, state: &State) -> Vec<String> {
     let name = |server: &Server| RunString::parse(&server.command).ok()?.container_name().map(str::to_owned);
     let renamed = name(before) != name(after);
-    let stays = placed(after, inventory).unwrap_or_default();
+    let [was, stays] = [before, after].map(|server| placed(server, inventory).unwrap_or_default());
     let instances = state.instances.iter().filter(|(instance, record)| {
         instance.server == before.name
             && record.status.status == Status::Running
+            && was.contains(&instance.host)
             && (renamed || !stays.contains(&instance.host))
     });
     instances.map(|(instance, _)| instance.to_string()).collect()
@@ -180,9 +181,13 @@ fn write(
             let before = parse(text, inventory)?;
             let new = change(text, &before)?;
             let after = parse(&new, inventory)?;
-            if let Some((_, why)) =
-                conflicts(after.servers(), inventory).into_iter().find(|(name, _)| *name == server.name)
-            {
+            // Of two servers the later one is named; what was wrong before is not this change's.
+            let known = conflicts(before.servers(), inventory);
+            let new_ones =
+                conflicts(after.servers(), inventory).into_iter().filter(|conflict| !known.contains(conflict));
+            let mut new_ones =
+                new_ones.map(|(name, why)| if name == server.name { why } else { format!("{name}: {why}") });
+            if let Some(why) = new_ones.next() {
                 let mut error = CommandError::usage(format!("cannot register {}", server.name));
                 error.causes.push(why);
                 return Err(error.into());
@@ -228,32 +233,39 @@ pub fn edited(before: &Registry, text: &str, inventory: &Inventory, state: &Stat
 ///
 /// # Errors
 /// The file cannot be changed.
-pub fn remove(workspace: &Workspace, servers: &[(&ServerName, &[HostName])], keep: bool) -> Result<(), CommandError> {
-    let change = |text: String, (name, stays): &(&ServerName, &[HostName])| match stays {
-        [] => edit::remove_server(&text, name),
-        [host] => edit::replace_server_key(&text, name, "host", Some(&Value::Text(host.to_string()))),
+pub fn remove(workspace: &Workspace, servers: &[(&Server, &[HostName])], keep: bool) -> Result<(), CommandError> {
+    let change = |text: String, (server, stays): &(&Server, &[HostName])| match stays {
+        [] => edit::remove_server(&text, &server.name),
+        [host] => edit::replace_server_key(&text, &server.name, "host", Some(&Value::Text(host.to_string()))),
         hosts => {
             let hosts = hosts.iter().map(ToString::to_string).collect();
-            edit::replace_server_key(&text, name, "host", Some(&Value::List(hosts)))
+            edit::replace_server_key(&text, &server.name, "host", Some(&Value::List(hosts)))
         }
     };
     workspace
         .edit_registry(|text| servers.iter().try_fold(text.to_owned(), change).map_err(|e| EditFailure(edit_error(&e))))
         .map_err(|e| e.0)?;
     let stays = |instance: &Instance| {
-        let mut those = servers.iter().filter(|(name, _)| instance.server == **name);
+        let mut those = servers.iter().filter(|(server, _)| instance.server == server.name);
         those.all(|(_, hosts)| hosts.contains(&instance.host))
+    };
+    let container = |instance: &Instance| {
+        let (server, _) = servers.iter().find(|(server, _)| instance.server == server.name)?;
+        RunString::parse(&server.command).ok()?.container_name().map(str::to_owned)
     };
     workspace
         .update_state(|state| {
+            // The container that was removed is the one that was registered; one with an earlier name is still there.
+            for (instance, record) in state.instances.iter_mut().filter(|(instance, _)| !stays(instance) && !keep) {
+                if record.container != container(instance) {
+                    record.leave();
+                }
+                record.container_id = None;
+            }
             state.instances.retain(|instance, record| {
                 let is_kept = keep && record.container_id.is_some() || !record.left.is_empty();
                 stays(instance) || is_kept
             });
-            // A server that is removed has no container of its own any more, only those with earlier names.
-            for (_, record) in state.instances.iter_mut().filter(|(instance, _)| !stays(instance) && !keep) {
-                record.container_id = None;
-            }
         })
         .map_err(|e| EditFailure::from(e).0)?;
     Ok(())

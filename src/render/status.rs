@@ -23,7 +23,9 @@ impl Ui {
             let names: String = report.rows.iter().map(|r| format!("{}@{}\n", r.status.name, r.status.host)).collect();
             self.answer(&names);
         } else if !self.structured(&report.rows) {
-            if report.rows.is_empty() {
+            if report.rows.is_empty() && report.filtered_out > 0 {
+                self.note(&format!("none of {} instances is in such a state", report.filtered_out));
+            } else if report.rows.is_empty() {
                 self.note("no servers are registered here; add one with `mcp add NAME --command \"docker run …\"`");
             } else {
                 let text = self.list_table(report, ages);

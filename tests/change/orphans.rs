@@ -71,3 +71,33 @@ fn a_container_on_a_host_that_its_server_left_is_listed_and_another_server_may_t
     assert!(orphans(&bench).is_empty());
     bench.mcp("list --orphans :app").says(2, &[]);
 }
+
+#[test]
+fn a_removed_server_leaves_what_it_ran_under_an_earlier_name_among_the_orphans() {
+    for removal in ["remove :app --yes", "remove :app --stop --yes"] {
+        let mut bench = Bench::new();
+        bench.server("app", "edge-1", "", "");
+        bench.report("start :app --settle 0", 0);
+        let new = bench.scratch.docker_run("second", "", "");
+        bench.entry("app", "edge-1", &new, &[]);
+        assert_eq!(column(&orphans(&bench), "container"), [bench.name("app")]);
+        bench.mcp(removal).says(0, &[]);
+        assert_eq!(column(&orphans(&bench), "container"), [bench.name("app")], "{removal}");
+        assert_eq!(bench.state(1, "app"), "running");
+    }
+}
+
+#[test]
+fn a_name_that_a_server_had_before_is_still_its_own() {
+    let mut bench = Bench::new();
+    bench.server("app", "edge-1", "", "");
+    bench.report("start :app --settle 0", 0);
+    let second = bench.scratch.docker_run("second", "", "");
+    bench.entry("app", "edge-1", &second, &[]);
+    bench.report("start :app --settle 0", 0);
+    let back = bench.scratch.docker_run("app", "-e MODE=new", "");
+    bench.entry("app", "edge-1", &back, &[]);
+    let report = bench.report("restart :app --settle 200ms", 0);
+    assert_eq!(crate::support::gist(report.row()), "changed replaced running", "{report:?}");
+    assert_eq!(column(&orphans(&bench), "container"), [bench.name("second")]);
+}

@@ -151,7 +151,9 @@ fn old_ones_run(place: Place, way: Way) {
     let good = bench.scratch.docker_run("late", "-l good=1", "");
     bench.entry("late", host, &good, &[]);
     let verb = if way == Way::StartReplace { "start :late --replace" } else { "restart :late" };
-    assert_eq!(gist(bench.report(&format!("{verb} --settle 200ms"), 0).row()), "changed replaced running");
+    let report = bench.report(&format!("{verb} --settle 200ms"), 0);
+    assert_eq!(gist(report.row()), "changed replaced running");
+    assert_eq!(report.row()["note"], serde_json::Value::Null, "all went well");
     assert!(!ids.contains(&inspect(bench, "late", "{{.Id}}")));
     place.clear(bench);
 }
@@ -477,6 +479,21 @@ fn what_is_kept_outlives_replacements_and_rollbacks_that_fail() {
     assert_eq!(gist(report.row()), "rolled_back - running", "{report:?}");
     assert!(error(report.row(), "cause").contains("exited with code 3"), "{report:?}");
     assert_eq!(containers(&bench), ["2 true", "1 false"]);
+}
+
+#[test]
+fn what_was_kept_goes_with_the_next_command_once_its_time_is_over() {
+    let (mut bench, _) = running("");
+    let run = bench.scratch.docker_run("a", "-l version=2", "");
+    bench.entry("a", "edge-1", &run, &["keep_previous: 1h"]);
+    bench.report("restart :a --settle 1s", 0);
+    assert_eq!(bench.report("start :a", 0).row()["outcome"], "unchanged");
+    assert_eq!(bench.state(1, "a.mcp-previous"), "exited", "an hour is not over");
+    let (id, started) = (bench.id(1, "a"), bench.started_at(1, "a"));
+    bench.entry("a", "edge-1", &run, &["keep_previous: 1s"]);
+    assert_eq!(bench.report("start :a", 0).row()["outcome"], "unchanged");
+    assert_eq!(bench.state(1, "a.mcp-previous"), "none");
+    assert_eq!((bench.id(1, "a"), bench.started_at(1, "a")), (id, started));
 }
 
 #[test]

@@ -165,6 +165,8 @@ fn hosts_are_listed_as_people_count_and_chosen_by_several_patterns() {
     assert_eq!(names(&["hosts", "list", "h10", "h2", "-o", "name"]), "h2\nh10\n");
     assert_eq!(names(&["hosts", "list", "--on", "h1*", "--on", "!h11", "-o", "name"]), "h1\nh10\n");
     assert_eq!(names(&["list", "--cached", "-o", "name"]), "aa@h1\naa@h2\naa@h10\naa@h11\n");
+    let nothing = run(place.mcp(&["list", "--cached", "--status", "running"])).code(0);
+    assert!(nothing.err.contains("none of 4 instances") && !nothing.err.contains("mcp add"), "{nothing}");
     assert_eq!(names(&["list", "--cached", "--on", "h10", "--on", "h2", "-o", "name"]), "aa@h2\naa@h10\n");
     assert_eq!(names(&["list", "--cached", "--sort", "-host", "-o", "name"]), "aa@h11\naa@h10\naa@h2\naa@h1\n");
     assert_eq!(names(&["list", "--cached", "--reverse", "-o", "name"]), "aa@h11\naa@h10\naa@h2\naa@h1\n");
@@ -172,6 +174,13 @@ fn hosts_are_listed_as_people_count_and_chosen_by_several_patterns() {
     run(place.mcp(&["list", "--cached", "--fail-on", "unknown"])).code(1);
     run(place.mcp(&["list", "--cached", "--fail-on", "error"])).code(0);
     run(place.mcp(&["list", "--cached", "--fail-on", "broken"])).code(2).err("unknown");
+}
+
+#[test]
+fn hosts_are_listed_in_natural_order_whatever_the_order_of_the_file() {
+    let place = Place::new();
+    place.write("hosts.yaml", "version: 1\nssh_config: none\nhosts: {h10: {}, b: {}, h2: {}, h1: {}, a: {}}\n");
+    assert_eq!(run(place.mcp(&["hosts", "list", "-o", "name"])).code(0).out, "a\nb\nh1\nh2\nh10\n");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn sources_of_both_kinds_are_merged_in_order() {
     place.write("mine/hosts.yaml", "version: 1\nhosts: {web-1: {user: mine, identity_file: key, groups: web}, own: {jump: web-1}}\ngroups: {web: }\n");
     let rows = run(place.mcp(&["-i", "other.ini", "-i", "mine/hosts.yaml", "hosts", "list", "--json"])).code(0).json();
     let targets: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap()).collect();
-    assert_eq!(targets, ["mine@web-1:22", "ana@web-2:22", "ana@own:22"]);
+    assert_eq!(targets, ["ana@own:22", "mine@web-1:22", "ana@web-2:22"]);
     let rows =
         run(place.mcp(&["-i", "mine/hosts.yaml", "-i", "other.ini", "hosts", "list", "@web", "--json"])).code(0).json();
     let targets: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap()).collect();

@@ -103,6 +103,26 @@ fn a_script_that_was_killed_between_stop_and_start_is_followed_by_the_return_of_
     assert_eq!(gist(bench.report("restart :slow --settle 0", 0).row()), "changed replaced running");
 }
 
+#[test]
+fn a_script_that_was_killed_while_the_new_container_settles_is_finished() {
+    for keep in [&[][..], &["keep_previous: 1h"]] {
+        let mut bench = slow();
+        let id = bench.id(1, "slow");
+        let new = bench.scratch.docker_run("slow", "--stop-timeout 3 --label other=1", "");
+        bench.entry("slow", "edge-1", &new, keep);
+        let child = bench.spawn("restart :slow --settle 5s --timeout 60s -o json");
+        wait_until("the new one runs", || bench.state(1, "slow") == "running" && bench.id(1, "slow") != id);
+        kill_the_script(&bench, "stop", &id);
+        let answer = Answer::of(child.wait_with_output().unwrap());
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        let report = Report(serde_json::from_str(&answer.out).unwrap());
+        assert_eq!(gist(report.row()), "changed replaced running", "{report:?}");
+        let previous = if keep.is_empty() { "none" } else { "exited" };
+        assert_eq!(bench.state(1, "slow.mcp-previous"), previous, "{report:?}");
+        assert_ne!(bench.id(1, "slow"), id);
+    }
+}
+
 /// Kills the script that works on `slow`, and its `docker VERB CONTAINER`.
 fn kill_the_script(bench: &Bench<'_>, verb: &str, container: &str) {
     let name = bench.name("slow");

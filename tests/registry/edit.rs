@@ -325,8 +325,37 @@ fn an_edit_does_not_orphan_what_runs() {
         run(scratch.mcp(words)).code(1).err(&format!("{name}@edge-1")).err("mcp stop").err("--yes");
         assert_eq!(scratch.read("servers.yaml"), before);
     }
+    run(scratch.mcp(&["edit", &name, "--host", "edge-2", "--yes"])).code(0);
+    // What was left behind then is not left behind by the next edit.
+    run(scratch.mcp(&["edit", &name, "--priority", "3"])).code(0);
+    run(scratch.mcp(&["edit", &name, "--host", "edge-1"])).code(0);
     run(scratch.mcp(&["stop", &name])).code(0);
     run(scratch.mcp(&refused[1])).code(0);
+}
+
+#[test]
+fn a_clash_is_refused_whichever_of_the_two_stands_first() {
+    let scratch = Rig::get().scratch();
+    let [first, last] = ["first", "last"].map(|name| scratch.name(name));
+    let port = scratch.port();
+    let publish = format!("-p 127.0.0.1:{port}:8080");
+    for (name, short, host) in [(&first, "first", "edge-1"), (&last, "last", "edge-2")] {
+        run(scratch.mcp(&["add", name, "--host", host, "--command", &scratch.docker_run(short, &publish, "")])).code(0);
+    }
+    for (name, host) in [(&first, "edge-2"), (&last, "edge-1")] {
+        run(scratch.mcp(&["edit", name, "--host", host])).code(2).err(&port.to_string());
+    }
+    let taken = scratch.docker_run("last", "", "");
+    run(scratch.mcp(&["edit", &last, "--host", "edge-1", "--command", &taken])).code(0);
+    run(scratch.mcp(&["edit", &first, "--command", &taken])).code(2).err(&last);
+    run(scratch.mcp(&["check"])).code(0);
+    // A file that has a clash already can still be edited, and mended.
+    let text = scratch.read("servers.yaml");
+    scratch.write("servers.yaml", &text.replace(&format!("--name {first}"), &format!("--name {last}")));
+    run(scratch.mcp(&["check"])).code(2);
+    let good = scratch.docker_run("first", "", "");
+    run(scratch.mcp(&["edit", &first, "--command", &good])).code(0);
+    run(scratch.mcp(&["check"])).code(0);
 }
 
 #[test]

@@ -50,9 +50,31 @@ fn servers_on_demand_and_others_are_seen_side_by_side_on_one_host() {
     let outcomes: Vec<_> = report["instances"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
     assert_eq!(outcomes, ["unchanged", "changed"]);
     assert_eq!(states(), ["on_demand", "running"]);
+    // What has a log is shown; the other is named.
+    run(scratch.mcp(&["log", "--all"])).code(0).err(&format!("{stdio}@edge-1 on demand"));
     for words in [&["get", &web][..], &["log", &web], &["restart", "--all", "--settle", "200ms"], &["history"]] {
         run(scratch.mcp(words)).code(0);
     }
     run(scratch.mcp(&["remove", &stdio, &web, "--stop", "--yes"])).code(0);
     assert_eq!(scratch.container_state(1, "web"), None);
+}
+
+#[test]
+fn a_container_that_runs_is_not_forgotten_when_its_server_becomes_one_on_demand() {
+    let scratch = Rig::get().scratch();
+    let name = scratch.name("turns");
+    let add = ["add", &name, "--host", "edge-1", "--start", "--command"];
+    run(scratch.mcp(&[&add[..], &[&scratch.docker_run("turns", "", "")]].concat())).code(0);
+    run(scratch.mcp(&["edit", &name, "--yes", "--command", "docker run -i --rm mcp-demo:1"])).code(0);
+    let orphans = || {
+        let rows = run(scratch.mcp(&["list", "--orphans", "--json"])).code(0).json();
+        rows.as_array().unwrap().iter().map(|row| row["container"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(orphans(), [&*name]);
+    // Also once it was looked at as it is now.
+    run(scratch.mcp(&["list"])).code(0);
+    assert_eq!(orphans(), [&*name]);
+    run(scratch.mcp(&["remove", &name, "--yes"])).code(0);
+    assert_eq!(orphans(), [&*name], "the container that runs is still known");
+    assert_eq!(scratch.container_state(1, "turns").as_deref(), Some("running"));
 }

@@ -144,9 +144,9 @@ fn yaml_surprises_are_refused_or_kept_as_they_are_written() {
     let mut command = Rig::get().mcp();
     command.arg("-C").arg(directory.path()).args(["hosts", "list", "--json"]);
     let rows = run(command).code(0).json();
-    assert_eq!((&rows[0]["name"], &rows[1]["name"]), (&"no".into(), &"007".into()), "{rows}");
-    assert_eq!(rows[0]["target"], "yes@127.0.0.1:22");
-    assert!(rows[0]["docker"].is_null(), "{rows}");
+    assert_eq!((&rows[0]["name"], &rows[1]["name"]), (&"007".into(), &"no".into()), "{rows}");
+    assert_eq!(rows[1]["target"], "yes@127.0.0.1:22");
+    assert!(rows[1]["docker"].is_null(), "{rows}");
 }
 
 #[test]

@@ -123,8 +123,8 @@ fn catch_up(ui: &mut Ui, draft: &mut Draft, now: &str) -> Result<(), CommandErro
         Rebased::Unchanged => {}
         Rebased::Merged => ui.note("servers.yaml was changed meanwhile; the draft has both changes"),
         Rebased::Conflict => ui.warn(
-            "servers.yaml was changed meanwhile in the same lines; the draft has both between <<<<<<< (the draft) \
-             and >>>>>>> (the file): keep one of each",
+            "servers.yaml was changed meanwhile in the same lines; the draft has both between `<<<<<<< ours` (the draft) \
+             and `>>>>>>> theirs` (the file): keep one of each",
         ),
     }
     Ok(())

@@ -302,7 +302,11 @@ fn the_old_container_goes_when_the_new_one_has_settled_and_comes_back_when_not()
             let (said, there) = finished(shell, &look(state, restarts, health), waits, &replacement());
             let case = format!("{shell:?} {state} {restarts} {health} {waits} {said:?}");
             assert!(said.status.success(), "{case}");
-            assert_eq!(String::from_utf8_lossy(&said.stdout), if is_well { "" } else { "mcp: back\n" }, "{case}");
+            assert_eq!(
+                String::from_utf8_lossy(&said.stdout),
+                if is_well { "mcp: gone\n" } else { "mcp: back\n" },
+                "{case}"
+            );
             let expected = if is_well { "beef a running no" } else { "f00d a running always" };
             assert_eq!(there, [expected], "{case}");
         }

@@ -227,8 +227,8 @@ impl Work<'_> {
         let (host, stamp) = (session.host(), self.recorder.stamp());
         let plan = Plan::new(host, self.verb, options, (self.registered, &remedies), seen, wish, stamp);
         let sections = session.exec("repair", plan.script.as_ref()?, REPAIR_ALLOWED + options.settle).ok()?;
-        let again = plan.again.and_then(|id| sections.get(id)).filter(|section| !section.stdout.is_empty());
-        observe::read(again.or_else(|| sections.get(plan.look?)), self.registered, Timestamp::now()).ok()
+        let seen = observe::read(sections.get(plan.look?), self.registered, Timestamp::now()).ok()?;
+        Some(plan.last(&sections, &seen, self.registered))
     }
 
     fn row(

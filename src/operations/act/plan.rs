@@ -4,12 +4,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
+
 use super::health;
 use crate::{
     docker::{
         checks, command,
         not_up::{is_among, not_settled},
-        replacement::{self, Kept, Replacement, previous_name},
+        replacement::{self, GONE, Kept, Replacement, previous_name},
     },
     domain::Host,
     operations::{
@@ -24,7 +26,7 @@ use crate::{
     },
     transport::{
         lease::{self, Holder},
-        script::{Script, SectionId},
+        script::{Script, SectionId, Sections},
     },
 };
 
@@ -125,6 +127,19 @@ impl Plan {
         plan
     }
 
+    /// What is there in the end, when the look has shown `seen`: what was put back was looked for again, and what was removed is gone.
+    pub(super) fn last(&self, sections: &Sections, seen: &Observation, registered: &[Registered<'_>]) -> Observation {
+        // It is empty where nothing was put back.
+        let again = self.again.and_then(|id| sections.get(id)).filter(|section| !section.stdout.is_empty());
+        let again = again.and_then(|section| observe::read(Some(section), registered, Timestamp::now()).ok());
+        let is_gone = |name: &str| {
+            let finish = self.finishes.get(name).and_then(|id| sections.get(*id));
+            finish.is_some_and(|section| section.stdout_text().lines().any(|line| line == GONE))
+        };
+        let gone = self.replacements.iter().filter(|(name, _)| is_gone(name)).map(|(_, replacement)| &replacement.old);
+        gone.fold(again.unwrap_or_else(|| seen.clone()), |seen, id| seen.without(id))
+    }
+
     /// Removes what was set aside, or puts it back, by what the look has shown, and looks again if something was put back.
     fn finish(&mut self, script: &mut Script, host: &Host, registered: &[Registered<'_>], leases: bool) {
         let (mut codes, mut names, mut verdicts) = (vec![], vec![], String::new());
@@ -155,7 +170,7 @@ fn code(
     replacement: Option<&Replacement>,
 ) -> Option<String> {
     let (pair, keep) = (Pair::of_verb(verb, before, r), replace::keep(r));
-    let code = code_of(host, r, decision, pair, replacement)?;
+    let code = code_of(host, r, decision, pair, replacement);
     let stopped = pair.interrupted(keep).filter(|_| *decision == Decision::Stop);
     let expired = || pair.expired(keep, before.host_time());
     // A replacement sees to the one that is kept itself.
@@ -167,7 +182,14 @@ fn code(
     if let Some(previous) = pair.previous.filter(|_| pair.is_misnamed && gone.is_none()) {
         first.push_str(&quietly(command::rename(&previous.id, &previous_name(&r.container))));
     }
-    Some(first + &code)
+    match code {
+        Some(code) => Some(first + &code),
+        // Nothing else is to be done.
+        None if matches!(decision, Decision::Leave(_)) && verb != Verb::Stop && !first.is_empty() => {
+            Some(first + "true")
+        }
+        None => None,
+    }
 }
 
 fn code_of(

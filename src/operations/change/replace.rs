@@ -92,13 +92,19 @@ impl<'a> Pair<'a> {
             let end = c.finished_at.and_then(|finished| finished.checked_add(keep).ok());
             end.is_none_or(|end| end <= now)
         };
-        self.previous.filter(|_| self.interrupted(keep).is_none() && self.stands()).filter(is_over)
+        let is_kept = || self.interrupted(keep).is_none() || self.is_left_over(Some(now));
+        self.previous.filter(|_| self.stands() && is_kept()).filter(is_over)
     }
 
     /// Whether the container has been up for so long that nobody waits any more for it to fail.
     fn has_stood(self, now: Option<Timestamp>) -> bool {
         let started = self.current.and_then(|c| c.started_at);
         started.zip(now).is_some_and(|(started, now)| now.duration_since(started).as_secs() >= SETTLED_AFTER)
+    }
+
+    /// Whether the previous container is no more than left over: the one in its place has stood for long.
+    fn is_left_over(self, now: Option<Timestamp>) -> bool {
+        self.stands() && self.has_stood(now) && self.previous.is_some_and(|previous| !previous.state.is_alive())
     }
 
     /// Whether the container runs steadily.
@@ -158,7 +164,8 @@ pub fn decide(
         let is_ours = record.is_some_and(|record| record.container_id.as_deref() == Some(previous.id.as_str()));
         let options = Options { replace: options.replace || is_ours, ..options };
         return match decide_alone(verb, options, registered, record, current, now) {
-            Decision::Leave(note) if verb != Verb::Stop => Decision::Finish(note),
+            Decision::Leave(note) if verb == Verb::Stop || pair.is_left_over(now) => Decision::Leave(note),
+            Decision::Leave(note) => Decision::Finish(note),
             // The previous one is known to have run; of the one that took its place that is not known yet.
             Decision::StopAndReplace if !pair.has_stood(now) => Decision::Complete,
             decision => decision,
@@ -232,13 +239,20 @@ pub fn why_not_kept(old: &Container) -> Option<&'static str> {
 
 /// What is worth knowing of an interrupted replacement, for those who only look.
 #[must_use]
-pub fn note(registered: &Registered<'_>, record: Option<&Record>, pair: Pair<'_>) -> Option<String> {
-    let previous = interrupted(registered, record, pair)?;
-    let (what, verb) = if pair.stands() { ("finishes", "start") } else { ("completes or undoes", "start") };
+pub fn note(
+    registered: &Registered<'_>,
+    record: Option<&Record>,
+    pair: Pair<'_>,
+    now: Option<Timestamp>,
+) -> Option<String> {
+    let previous = &interrupted(registered, record, pair)?.name;
+    let instance = registered.target.instance();
+    if pair.is_left_over(now) {
+        return Some(format!("an earlier container is left as {previous}; `mcp start {instance}` removes it"));
+    }
+    let what = if pair.stands() { "finishes" } else { "completes or undoes" };
     Some(format!(
-        "a replacement was interrupted: the earlier container is kept as {}; `mcp {verb} {}` {what} it",
-        previous.name,
-        registered.target.instance()
+        "a replacement was interrupted: the earlier container is kept as {previous}; `mcp start {instance}` {what} it"
     ))
 }
 
