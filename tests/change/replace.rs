@@ -16,7 +16,8 @@ const CAUSES: [(&str, &str, &str, &str); 13] = [
     ("mount", "--mount type=bind,source=/not/there,target=/x", "", ""),
     ("program", "--entrypoint /not/there", "", ""),
     ("exit", "", "", "--exit 3"),
-    ("late", "", "", "--exit 3 --after 1"),
+    // As a program of Python that imports what is not there.
+    ("late", "", "", "--exit 3 --after 2"),
     ("loop", "--restart always", "", "--exit 4"),
     ("oom", "-m 24m --memory-swap 24m", "", "--eat-memory 200"),
     // Its port is held by another container.
@@ -490,7 +491,7 @@ fn what_was_kept_goes_with_the_next_command_once_its_time_is_over() {
     assert_eq!(bench.report("start :a", 0).row()["outcome"], "unchanged");
     assert_eq!(bench.state(1, "a.mcp-previous"), "exited", "an hour is not over");
     let (id, started) = (bench.id(1, "a"), bench.started_at(1, "a"));
-    bench.entry("a", "edge-1", &run, &["keep_previous: 1s"]);
+    bench.entry("a", "edge-1", &run, &["keep_previous: 100ms"]);
     assert_eq!(bench.report("start :a", 0).row()["outcome"], "unchanged");
     assert_eq!(bench.state(1, "a.mcp-previous"), "none");
     assert_eq!((bench.id(1, "a"), bench.started_at(1, "a")), (id, started));

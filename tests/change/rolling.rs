@@ -108,6 +108,7 @@ fn a_rollout_makes_rolling_the_default_and_the_command_line_wins() {
     let at_once = format!("all 3 instances of {name} go down at the same time");
     bench.mcp("restart --all --dry-run").says(0, &[&at_once, "--serial 1"]);
     bench.mcp("restart :web --settle 0").says(0, &[&at_once]);
+    bench.mcp("start :web --replace --dry-run").says(0, &[&at_once]);
     for words in
         ["restart :web --on edge-1,edge-2", "restart :web --serial 100%", "start --all", "stop --all", "restart :alone"]
     {

@@ -54,6 +54,15 @@ fn the_inventory_may_be_named_by_the_environment_and_flags_win() {
 }
 
 #[test]
+fn a_port_behind_an_address_refuses_its_host_with_the_key_that_is_meant() {
+    let place = place();
+    place.write("ports.ini", "a ansible_host=198.51.100.1:2222\nb ansible_host=198.51.100.2\n");
+    let rows = run(place.mcp(&["-i", "ports.ini", "hosts", "list", "--json"])).code(0).json();
+    assert!(rows[0]["refused"].as_str().is_some_and(|why| why.contains("ansible_port")), "{rows}");
+    assert!(rows[1]["refused"].is_null(), "{rows}");
+}
+
+#[test]
 fn sources_of_both_kinds_are_merged_in_order() {
     let place = place();
     place.write("mine/hosts.yaml", "version: 1\nhosts: {web-1: {user: mine, identity_file: key, groups: web}, own: {jump: web-1}}\ngroups: {web: }\n");

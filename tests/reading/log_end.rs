@@ -1,7 +1,7 @@
 //! `mcp log -f` ends in several ways, and none of them leaves a `docker logs` on a host.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -186,6 +186,26 @@ fn following_goes_on_over_restarts_and_a_replacement_with_each_line_once() {
     followed.until("tick");
     followed.same_as(&first, &server);
     gone(1, &server);
+}
+
+#[test]
+fn a_restart_is_marked_on_stderr_and_only_there() {
+    let rig = Rig::get();
+    let scratch = rig.scratch();
+    let server = started(&scratch, "it", "edge-1", "", "--tick 20");
+    let mut command = scratch.mcp(&["log", "-f", &server, "-n", "1"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    until(&mut out, "tick");
+    rig.docker_text(1, &["restart", "-t", "0", &server]);
+    until(&mut out, "listens");
+    signal(&child, "-INT");
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let marks = String::from_utf8(output.stderr).unwrap();
+    assert!(marks.contains(&format!("-- {server}@edge-1: reading again")), "{marks}");
+    assert!(!rest.contains("--"), "{rest}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ fn a_server_on_demand_is_unchanged_where_its_image_is_and_fails_where_it_is_miss
         let row = run(scratch.mcp(&[verb, &name, "--json"])).code(0).json();
         assert_eq!(row["instances"][0]["outcome"], "unchanged", "{verb}: {row}");
         assert_eq!(row["instances"][0]["status"]["state"], "on_demand", "{verb}: {row}");
+        let note = row["instances"][0]["note"].as_str().unwrap();
+        assert!(note.contains("connection"), "{verb}: {note}");
     }
     let failed = run(scratch.mcp(&["start", &lacking, "--json"])).code(1).json();
     assert_eq!(failed["instances"][0]["outcome"], "failed", "{failed}");

@@ -143,3 +143,30 @@ fn one_host_that_cannot_be_used_is_refused_alone() {
     run(list.mcp(&["hosts", "remove", "a", "--yes"])).code(0);
     assert!(list.read("hosts.yaml").contains("hosts: [b, c] # two"));
 }
+
+#[test]
+fn check_names_what_a_string_opens_and_a_log_that_grows_without_bound() {
+    let workspace = Workspace::with("hosts: {edge-1: {address: 192.0.2.1}}\n");
+    let checked = |options: &str| {
+        let command = format!("docker run -d --name open {options} acme/x:1");
+        let text = format!("version: 1\nservers:\n  open: {{host: edge-1, command: '{command}'}}\n");
+        std::fs::write(workspace.0.path().join("servers.yaml"), text).unwrap();
+        let said = run(workspace.mcp(&["check"])).code(0);
+        format!("{}{}", said.out, said.err)
+    };
+    let bounded = "--log-opt max-size=10m";
+    for (options, named) in [
+        ("-p 8080:80", "8080"),
+        ("--privileged", "--privileged"),
+        ("-v /:/host", "/host"),
+        ("-v /var/run/docker.sock:/var/run/docker.sock", "docker.sock"),
+    ] {
+        let said = checked(&format!("{options} {bounded}"));
+        assert!(said.contains(named), "{options}: {said}");
+    }
+    for (options, warns) in [("", true), (bounded, false), ("--log-driver none", false), ("--log-driver local", false)]
+    {
+        let said = checked(options);
+        assert_eq!(said.contains("max-size"), warns, "{options}: {said}");
+    }
+}

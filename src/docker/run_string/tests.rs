@@ -78,9 +78,8 @@ fn the_last_name_wins_as_in_docker() {
 #[test]
 fn names_that_mcp_gives_to_containers_it_keeps_aside_are_refused() {
     for name in ["finance.mcp-previous", "finance.mcp-rollback"] {
-        let error = RunString::parse(&format!("docker run -d --name {name} img")).unwrap_err();
-        assert!(matches!(&error, RunStringError::NameReserved(given) if given == name), "{error:?}");
-        assert!(error.hint().contains(".mcp-previous"));
+        let refused = RunString::parse(&format!("docker run -d --name {name} img"));
+        assert_eq!(refused.err(), Some(RunStringError::NameReserved(name.to_owned())));
     }
     assert_eq!(
         parse("docker run -d --name finance.mcp-previously img").container_name(),
