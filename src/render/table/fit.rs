@@ -58,7 +58,7 @@ const SHORTENED: [(&str, Cut); 7] = [
     ("PORTS", Cut::End),
 ];
 
-/// Columns of free text, last in their tables: wrapped beside the others or put below its row, never cut.
+/// Columns of free text. The last one of a table is wrapped beside the others or put below its row, never cut.
 const TEXTS: [&str; 5] = ["MESSAGE", "NOTE", "COMMAND", "WHAT", "REMOVE WITH"];
 
 /// Narrowest a column gets that may be shortened.
@@ -134,8 +134,9 @@ pub(super) struct Plan {
 impl Plan {
     /// The plan for `columns` in `width`.
     pub(super) fn new(columns: &[Column<'_>], width: usize) -> Self {
-        let text = columns.iter().find(|column| column.is_text());
-        let others: Vec<Column<'_>> = columns.iter().filter(|column| !column.is_text()).copied().collect();
+        let text = columns.iter().rfind(|column| column.is_text());
+        let is_other = |column: &&Column<'_>| text.is_none_or(|text| text.at != column.at);
+        let others: Vec<Column<'_>> = columns.iter().filter(is_other).copied().collect();
         let below = kept(&others, width);
         let plan = |kept: &[Column<'_>], room: usize, text: Text| Self {
             columns: spread(kept, room),
