@@ -122,8 +122,11 @@ fn a_table_in_a_pipe_is_whole_at_any_width() {
         .out("設定ファイルが見つかりません: /etc/finance/config.yaml")
         .out("(disabled)");
     let wide = run(place.mcp(&["list", "--cached", "-o", "wide"])).code(0).nowhere("sk-not-to-be-seen");
-    wide.out("-e API_KEY=*** -p 127.0.0.1:8101:8080").out("127.0.0.1:8101:8080").out("COMMAND");
-    wide.out("MESSAGE").out("設定ファイルが見つかりません: /etc/finance/config.yaml");
+    wide.out("-e API_KEY=*** -p 127.0.0.1:8101:8080")
+        .out("127.0.0.1:8101:8080")
+        .out("COMMAND")
+        .out("MESSAGE")
+        .out("設定ファイルが見つかりません: /etc/finance/config.yaml");
 }
 
 #[test]
