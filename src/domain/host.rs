@@ -200,6 +200,15 @@ pub enum Docker {
     Absent,
 }
 
+impl Docker {
+    /// Whether the words name podman's program.
+    #[must_use]
+    pub fn is_podman(&self) -> bool {
+        let Self::Words(words) = self else { return false };
+        words.split_whitespace().any(|word| word.rsplit('/').next() == Some("podman"))
+    }
+}
+
 impl Default for Docker {
     fn default() -> Self {
         Self::Words("docker".to_owned())

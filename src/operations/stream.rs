@@ -179,7 +179,8 @@ pub fn tail_of(r: &Registered<'_>, lines: u64) -> String {
 #[must_use]
 pub fn read_tail(r: &Registered<'_>, bytes: &[u8]) -> (Vec<String>, String) {
     let shows_times = shown_times(&[r.target], false)[0];
-    let (mut lines, mut log, mut said) = (Lines::new(Stream::Stdout), vec![], String::new());
+    let mut lines = Lines::new(Stream::Stdout).of_podman(r.target.host.docker.is_podman());
+    let (mut log, mut said) = (vec![], String::new());
     let mut take = |line: LogLine| {
         let text = String::from_utf8_lossy(if shows_times { line.stamped() } else { line.text() }).into_owned();
         if line.stamp().is_empty() {

@@ -47,6 +47,8 @@ fn lives(user: &str, docker: &str) {
     assert!((20..=31).contains(&lines(&a, &["-n", "30"])), "{}", lines(&a, &["-n", "30"]));
     assert!((3..=6).contains(&lines(&b, &["-n", "5"])), "{}", lines(&b, &["-n", "5"]));
     assert_eq!((lines(&a, &[]), lines(&a, &["--since", "1h"])), (120, 120));
+    let whole = place.mcp(&["log", &a]).code(0);
+    assert!(whole.out.contains("listens on port 8080 at /mcp"), "a line that was written in pieces: {whole}");
     let mut follows = place.command(&["log", &a, "-f", "--grep", "^line"]);
     let mut child = follows.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(120).map(Result::unwrap);

@@ -192,7 +192,8 @@ impl<'a> Follower<'a> {
             self.is_fruitful = true;
             !options.wants(&line) || (self.send)(LogEvent::Line(line))
         };
-        let (mut out, mut err) = (Lines::new(Stream::Stdout), Lines::new(Stream::Stderr));
+        let is_podman = session.host().docker.is_podman();
+        let [mut out, mut err] = [Stream::Stdout, Stream::Stderr].map(|stream| Lines::new(stream).of_podman(is_podman));
         let end = session.stream(&script, ALLOWED, &mut |stream, bytes| match stream {
             Stream::Stdout => out.push(bytes, &mut take),
             Stream::Stderr => err.push(bytes, &mut take),

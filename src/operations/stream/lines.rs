@@ -101,6 +101,8 @@ pub(crate) fn stamp_of(line: &[u8]) -> usize {
 /// One stream on its way to lines.
 pub(super) struct Lines {
     stream: Stream,
+    /// The engine writes a time in front of each piece in which a line was written, within the line.
+    joins_pieces: bool,
     rest: Vec<u8>,
     is_cut: bool,
     room: Option<Room>,
@@ -108,7 +110,12 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, rest: vec![], is_cut: false, room: None }
+        Self { stream, joins_pieces: false, rest: vec![], is_cut: false, room: None }
+    }
+
+    /// The same of an engine that is podman: `podman logs --timestamps` of 4.3 writes a time in front of each piece of a line.
+    pub(super) fn of_podman(self, joins_pieces: bool) -> Self {
+        Self { joins_pieces, ..self }
     }
 
     /// Hands the lines that `bytes` complete to `take`, until that says `false`; says the same.
@@ -145,7 +152,9 @@ impl Lines {
     fn line(&mut self, ended: bool) -> LogLine {
         let mut bytes = std::mem::take(&mut self.rest);
         let stamp = stamp_of(&bytes);
-        if bytes.len() > PART {
+        if self.joins_pieces {
+            bytes = without_later_stamps(bytes, stamp);
+        } else if bytes.len() > PART {
             bytes = without_stamps_within(bytes, stamp);
         }
         let longest = stamp + LONGEST_LINE;
@@ -176,6 +185,28 @@ fn without_stamps_within(line: Vec<u8>, stamp: usize) -> Vec<u8> {
         at = end;
     }
     whole.extend_from_slice(&line[at..]);
+    whole
+}
+
+/// `line` without the times within it that are no earlier than its own: what a container writes itself has an earlier one.
+fn without_later_stamps(line: Vec<u8>, stamp: usize) -> Vec<u8> {
+    let time = |bytes: &[u8]| str::from_utf8(bytes).ok()?.trim_end().parse::<Timestamp>().ok();
+    let Some(begin) = time(&line[..stamp]) else { return line };
+    let later = |at: usize| {
+        let rest = &line[at..];
+        let length = if rest[0] == line[0] { stamp_of(rest) } else { 0 };
+        (length > 0 && time(&rest[..length]).is_some_and(|time| time >= begin)).then_some(length)
+    };
+    let (mut whole, mut at) = (line[..stamp].to_vec(), stamp);
+    while at < line.len() {
+        match later(at) {
+            Some(length) => at += length,
+            None => {
+                whole.push(line[at]);
+                at += 1;
+            }
+        }
+    }
     whole
 }
 
@@ -251,6 +282,22 @@ mod tests {
         let text = format!("{}{STAMP}y", "x".repeat(PART + 5));
         let got = lines(&[format!("{STAMP}{text}\n").as_bytes()]);
         assert_eq!(got[0].text(), text.as_bytes());
+    }
+
+    #[test]
+    fn a_line_that_podman_has_in_pieces_is_one_line_without_times_within() {
+        let at = |second: u32| format!("2026-11-28T15:02:{second:02}.095375321Z ");
+        // As `podman logs --timestamps` of 4.3 writes what was written in three pieces.
+        let pieces = format!("{}listens on port {}8080{} at /mcp\n{}next\n", at(4), at(4), at(5), at(6));
+        let quoted = format!("{}{}is what it says itself\n", at(4), at(3));
+        let mut got = vec![];
+        let mut take = |line: LogLine| {
+            got.push(String::from_utf8_lossy(line.text()).into_owned());
+            true
+        };
+        let mut lines = Lines::new(Stream::Stdout).of_podman(true);
+        assert!(lines.push(pieces.as_bytes(), &mut take) && lines.push(quoted.as_bytes(), &mut take));
+        assert_eq!(got, ["listens on port 8080 at /mcp", "next", &format!("{}is what it says itself", at(3))]);
     }
 
     #[test]
