@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Each is planted in one place, so that a leak tells where it comes from.
-const PLANTED: [(&str, &str); 8] = [
+const PLANTED: [(&str, &str); 16] = [
     ("-e of the run string", "Zq3run8Kx5"),
     ("a quoted -e of the run string", "Zq3quo ted8Kx"),
     ("URL in the run string", "Zq3url8Kx5"),
@@ -18,6 +18,14 @@ const PLANTED: [(&str, &str); 8] = [
     ("what docker refuses and repeats", "Zq3fail8Kx5"),
     ("env of the inventory", "Zq3env8Kx5"),
     ("URL in env of the inventory", "Zq3eurl8Kx5"),
+    ("JSON in a variable", "Zq3json8Kx5"),
+    ("an option in a variable", "Zq3opti8Kx5"),
+    ("YAML in a variable", "Zq3yaml8Kx5"),
+    ("a name in the plural", "Zq3plur8Kx5"),
+    ("a name that ends in PW", "Zq3endi8Kx5"),
+    ("behind a scheme", "Zq3sche8Kx5"),
+    ("a well-known shape", "Zq3shap8Kx5"),
+    ("a private key in PEM", "Zq3pemk8Kx5"),
 ];
 
 /// Where planted secrets stand in `text`.
@@ -65,6 +73,20 @@ fn a_registered_secret_reaches_nothing_but_docker_itself() {
         "-e API_KEY={} -e \"APP_SECRET={}\" -e DB=postgres://app:{}@db/x --label api.token={}",
         PLANTED[0].1, PLANTED[1].1, PLANTED[2].1, PLANTED[3].1
     );
+    let forms = format!(
+        "-e \"CONFIG={{\\\"api_key\\\":\\\"{}\\\"}}\" -e \"ARGS=--password {}\" -e 'YAML=api_key: {}' -e API_KEYS={} -e DB_PW={} \
+         -e 'HEADER=Authorization: Token {}' -e SHAPE=sk_live_{}0123456789 \
+         -e 'CERT=-----BEGIN PRIVATE KEY-----{}-----END PRIVATE KEY-----'",
+        PLANTED[8].1,
+        PLANTED[9].1,
+        PLANTED[10].1,
+        PLANTED[11].1,
+        PLANTED[12].1,
+        PLANTED[13].1,
+        PLANTED[14].1,
+        PLANTED[15].1
+    );
+    let options = format!("{options} {forms}");
     let command = bench.scratch.docker_run("a", &options, "--ignore-term");
     let stop = format!("docker --tlskey={} stop -t 1 {}", PLANTED[4].1, bench.name("a"));
     bench.entry("a", "edge-1", &command, &[&format!("stop: {stop}")]);
@@ -144,9 +166,9 @@ fn a_registered_secret_reaches_nothing_but_docker_itself() {
     let failed = said.iter().find(|(words, _)| words.starts_with("start :b")).unwrap();
     assert!(failed.1.err.contains("sysctl") && failed.1.err.contains("***"), "{failed:?}");
     let shown = bench.mcp("get :a -o json --show-secrets");
-    assert_eq!(planted(&shown.out).len(), 5, "{shown:?}");
+    assert_eq!(planted(&shown.out).len(), 13, "{shown:?}");
     assert!(bench.mcp("start :b --show-secrets").err.contains(PLANTED[5].1));
     bench.mcp("start :a").says(0, &[]);
     let environment = bench.inspect(1, "a", "{{json .Config.Env}}{{json .Config.Labels}}");
-    assert_eq!(planted(&environment).len(), 4, "what runs is as it was registered: {environment}");
+    assert_eq!(planted(&environment).len(), 12, "what runs is as it was registered: {environment}");
 }

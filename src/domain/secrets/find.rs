@@ -28,6 +28,8 @@ const DEEPEST: usize = 4;
 pub(super) struct Before {
     /// It is a secret, of this name.
     secret: Option<String>,
+    /// That name is one of a header whose value begins with a scheme (RFC 9110, section 11.4).
+    may_begin_with_scheme: bool,
     /// It is one if it looks like one: what stands behind `Bearer` and `Basic`.
     scheme: Option<Scheme>,
 }
@@ -39,11 +41,11 @@ enum Scheme {
 }
 
 /// Begin of every text by which a secret is known, in lower case, by its first letter.
-const HINTS: [&str; 27] = [
+const HINTS: [&str; 38] = [
     "key",
     "token",
     "pass",
-    "pwd",
+    "pw",
     "pat",
     "secret",
     "cred",
@@ -67,10 +69,21 @@ const HINTS: [&str; 27] = [
     "eyj",
     "age-secret-key-",
     "-----begin",
+    "sk_",
+    "rk_",
+    "aiza",
+    "akia",
+    "asia",
+    "sg.",
+    "whsec_",
+    "xapp-",
+    "ya29.",
+    "shpat_",
+    "pypi-",
 ];
 
 /// Well-known shapes of tokens, and how long they are at least.
-const SHAPES: [(&str, usize); 16] = [
+const SHAPES: [(&str, usize); 30] = [
     ("ghp_", 36),
     ("gho_", 36),
     ("ghu_", 36),
@@ -87,6 +100,21 @@ const SHAPES: [(&str, usize); 16] = [
     ("dckr_pat_", 25),
     ("eyJ", 40),
     ("AGE-SECRET-KEY-", 40),
+    // Stripe, Google, AWS, SendGrid, Slack, Shopify, PyPI, GitLab, DigitalOcean, in the forms that their pages document.
+    ("sk_live_", 20),
+    ("sk_test_", 20),
+    ("rk_live_", 20),
+    ("rk_test_", 20),
+    ("AIza", 39),
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("SG.", 40),
+    ("whsec_", 20),
+    ("xapp-", 20),
+    ("ya29.", 30),
+    ("shpat_", 32),
+    ("pypi-", 40),
+    ("xoxs-", 20),
 ];
 
 /// Whether a closer look is worth it: most texts have none of the words, and this takes a nanosecond a byte.
@@ -116,6 +144,9 @@ fn hinted(bytes: &[u8], hints: &[&str]) -> bool {
                 | b'n'
                 | b'd'
                 | b'e'
+                | b'r'
+                | b'w'
+                | b'y'
                 | b'-'
                 | b':'
         ) && hints
@@ -132,6 +163,7 @@ pub(super) fn in_text(text: &str) -> Vec<Found> {
 fn at_depth(text: &str, depth: usize) -> Vec<Found> {
     let of_json = json(text);
     let mut found: Vec<Found> = of_json.iter().filter(|known| !is_plain(&known.value)).cloned().collect();
+    found.extend(private_keys(text));
     let mut before = Before::default();
     for word in words::split(text) {
         for inner in in_word(&word.value, &mut before, depth) {
@@ -166,15 +198,19 @@ fn disjoint(mut found: Vec<Found>) -> Vec<Found> {
 
 /// The secrets of one word, by their places in it.
 pub(super) fn in_word(word: &str, before: &mut Before, depth: usize) -> Vec<Found> {
-    let Before { secret, scheme } = std::mem::take(before);
+    let Before { secret, may_begin_with_scheme, scheme } = std::mem::take(before);
     let whole = |what: String| {
         let found = Found { range: 0..word.len(), closing: None, what, value: word.to_owned() };
         if is_plain(word) { vec![] } else { vec![found] }
     };
     if let Some(what) = secret {
-        // `Authorization: Bearer x` has its secret one word further; `--no-auth --verbose` has none.
+        // `Authorization: Token x` has its secret one word further; `--no-auth --verbose` has none.
         if let Some(scheme) = scheme_of(word) {
             before.scheme = Some(scheme);
+            return vec![];
+        }
+        if may_begin_with_scheme && SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme)) {
+            before.secret = Some(what);
             return vec![];
         }
         if !word.starts_with("--") {
@@ -195,18 +231,25 @@ pub(super) fn in_word(word: &str, before: &mut Before, depth: usize) -> Vec<Foun
             None => at_depth(word, depth + 1),
         };
     }
-    let flag = word.trim_start_matches('-');
-    if flag.len() < word.len() && !word.contains('=') && name::is_secret(flag) && !has_value_attached(word) {
-        before.secret = Some(word.to_owned());
+    // `ARGS=--password x` and `CONFIG=api_key: x`: what a variable holds is read like any other text.
+    let named = assigned(word);
+    let inner = if named.is_empty() { word.rsplit('=').next().unwrap_or(word) } else { word };
+    let flag = inner.trim_start_matches('-');
+    let is_whole = inner.len() == word.len();
+    let is_flag = flag.len() < inner.len() && !inner.contains('=') && (is_whole || inner.starts_with("--"));
+    if is_flag && name::is_secret(flag) && !has_value_attached(word) {
+        before.secret = Some(inner.to_owned());
         return vec![];
     }
-    if let Some(label) = word.strip_suffix(':')
-        && name::is_secret_before_colon(label.trim_start_matches(['-', '{', ',', '[', '"']))
+    if let Some(label) = inner.strip_suffix(':').map(|label| label.trim_start_matches(['-', '{', ',', '[', '"']))
+        && name::is_secret_before_colon(label)
     {
-        before.secret = Some(label.to_owned());
+        let is_header = ["authorization", "proxy-authorization"].iter().any(|name| label.eq_ignore_ascii_case(name));
+        *before = Before { secret: Some(label.to_owned()), may_begin_with_scheme: is_header, scheme: None };
         return vec![];
     }
-    let mut found = assigned(word);
+    let mut found: Vec<Found> = json(word).into_iter().filter(|known| !is_plain(&known.value)).collect();
+    found.extend(named);
     found.extend(header(word));
     found.extend(urls(word));
     found.extend(shaped(word));
@@ -261,11 +304,42 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') || !c.is_ascii()
 }
 
-/// `X-Api-Key:value` of a header without a space; names with a colon are otherwise mostly images.
+/// What a password is called in an option of Windows.
+const SWITCHED: [&str; 6] = ["password", "passwd", "pass", "pwd", "token", "secret"];
+
+/// Schemes that may stand between `Authorization:` and the secret (IANA's registry of HTTP authentication schemes, and those that
+/// services made up), besides `Bearer` and `Basic`.
+const SCHEMES: [&str; 9] = ["token", "digest", "negotiate", "apikey", "api-key", "bot", "hawk", "hmac", "key"];
+
+/// Private keys in PEM (RFC 7468), from the line that begins them to the one that ends them.
+fn private_keys(text: &str) -> Vec<Found> {
+    let (mut all, mut at) = (vec![], 0);
+    while let Some(begin) = text[at..].find("-----BEGIN ").map(|begin| at + begin) {
+        let label = &text[begin + "-----BEGIN ".len()..];
+        at = begin + "-----BEGIN ".len();
+        let Some(end) = label.find("-----") else { break };
+        if !label[..end].ends_with("PRIVATE KEY") {
+            continue;
+        }
+        let close = format!("-----END {}-----", &label[..end]);
+        let range = begin..text[at..].find(&close).map_or(text.len(), |found| at + found + close.len());
+        at = range.end;
+        let value = text[range.clone()].to_owned();
+        all.push(Found { range, closing: None, what: "a private key".to_owned(), value });
+    }
+    all
+}
+
+/// `X-Api-Key:value` of a header without a space, and `/password:value` as programs of Windows take it; names with a colon are otherwise
+/// mostly images.
 fn header(word: &str) -> Option<Found> {
     let (label, value) = word.split_once(':')?;
     let name = label.rsplit('=').next().unwrap_or(label);
-    let is_header = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) && name::is_secret(name);
+    let begins = |start: &str| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    // `-v /keys:/keys` is a mount.
+    let is_switch =
+        name.strip_prefix('/').is_some_and(|name| SWITCHED.iter().any(|known| name.eq_ignore_ascii_case(known)));
+    let is_header = (begins("x-") && name::is_secret(name)) || (is_switch && !value.starts_with('/'));
     let range = label.len() + 1..word.len();
     (is_header && !is_plain(value)).then(|| Found {
         range,

@@ -22,6 +22,30 @@ const ENDINGS: [&str; 16] = [
     "jwt",
 ];
 
+/// Those of them that have a plural.
+const PLURALS: [&str; 5] = ["key", "token", "password", "passwd", "passphrase"];
+
+/// What tokens are counted by, which are then those of a language model.
+const COUNTED: [&str; 14] = [
+    "max",
+    "min",
+    "num",
+    "count",
+    "total",
+    "limit",
+    "new",
+    "input",
+    "output",
+    "prompt",
+    "completion",
+    "context",
+    "budget",
+    "stop",
+];
+
+/// Last parts of names that say no more than that there is a value.
+const HOLDERS: [&str; 4] = ["header", "headers", "value", "values"];
+
 /// Parts that are secret wherever they stand: `SECRET_KEY_BASE`, `PASSWORD_PROD`.
 const ANYWHERE: [&str; 7] = ["secret", "password", "passwd", "passphrase", "apikey", "credential", "credentials"];
 
@@ -90,12 +114,25 @@ pub fn is_secret(name: &str) -> bool {
         return false;
     }
     let mut parts = parts(name);
+    // `AUTH_HEADER`, `TOKEN_VALUE`: not `KEY_VALUE`, which is a kind of store.
+    if parts.len() > 1
+        && parts.last().is_some_and(|last| HOLDERS.contains(&last.as_str()))
+        && parts[..parts.len() - 1] != ["key"]
+    {
+        parts.pop();
+    }
     // `API_KEY_2`, `TOKEN1`.
     while parts.len() > 1 && parts.last().is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit())) {
         parts.pop();
     }
     let Some(last) = parts.last().map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit())) else { return false };
     let before = parts.len().checked_sub(2).and_then(|at| parts.get(at)).map(String::as_str);
+    // `API_KEYS`, `TOKENS`.
+    let singular = last.strip_suffix('s').filter(|one| PLURALS.iter().any(|ending| one.ends_with(ending)));
+    if singular == Some("token") && before.is_some_and(|before| COUNTED.contains(&before)) {
+        return false;
+    }
+    let last = singular.unwrap_or(last);
     if OTHERS.contains(&last) {
         return false;
     }
@@ -110,7 +147,7 @@ pub fn is_secret(name: &str) -> bool {
     if is_other {
         return false;
     }
-    if ENDINGS.iter().any(|ending| last.ends_with(ending)) || (last == "pat" && parts.len() > 1) {
+    if ENDINGS.iter().any(|ending| last.ends_with(ending)) || (matches!(last, "pat" | "pw") && parts.len() > 1) {
         return true;
     }
     if ABOUT.contains(&last) {
@@ -141,7 +178,7 @@ fn parts(name: &str) -> Vec<String> {
 /// As [`is_secret`], for a name in front of a colon in running text: `API_KEY: x` and `password: x` are meant, `host key: x` and
 /// `the image acme/auth: x` are not.
 pub(super) fn is_secret_before_colon(name: &str) -> bool {
-    let plain = ["password", "passwd", "secret", "token", "apikey", "authorization"];
+    let plain = ["password", "passwd", "secret", "token", "apikey", "authorization", "proxy-authorization"];
     // `host_key: accept-new` is a setting, as most keys before a colon are.
     let parts = parts(name);
     let is_other_key = parts.last().is_some_and(|last| last == "key")
@@ -183,6 +220,15 @@ mod tests {
             "-eTOKEN",
             "splunk-token",
             "OPENAI_APIKEY",
+            "API_KEYS",
+            "TOKENS",
+            "PASSWORDS",
+            "SERVICE_TOKENS",
+            "DB_PW",
+            "AUTH_HEADER",
+            "AUTH_HEADERS",
+            "TOKEN_VALUE",
+            "API_KEY_VALUE",
         ] {
             assert!(is_secret(name), "{name}");
         }
@@ -219,6 +265,14 @@ mod tests {
             "COMPASS",
             "TOKENIZERS_PARALLELISM",
             "passive",
+            "max_new_tokens",
+            "STOP_TOKENS",
+            "HOTKEYS",
+            "PUBLIC_KEYS",
+            "SORT_KEYS",
+            "KEY_VALUE",
+            "USER_AGENT_HEADER",
+            "PW",
         ] {
             assert!(!is_secret(name), "{name}");
         }

@@ -60,6 +60,27 @@ fn values_that_look_like_credentials_are_masked_and_their_names_and_quotes_stay(
         ("docker run -e 'TOKEN=abc x", "docker run -e 'TOKEN=*** x"),
         (r#"docker run -e "TOKEN=abc x"#, r#"docker run -e "TOKEN=*** x"#),
         ("-e TOKEN=${TOKEN:-abc} x", "-e TOKEN=*** x"),
+        ("Authorization: Token abcdef", "Authorization: Token ***"),
+        ("Authorization: token ghx", "Authorization: token ***"),
+        ("Proxy-Authorization: Digest abc", "Proxy-Authorization: Digest ***"),
+        ("curl -H 'Authorization: Token abc.def' x", "curl -H 'Authorization: Token ***' x"),
+        (r#"-e "CONFIG={\"api_key\":\"abc\"}" i"#, r#"-e "CONFIG={\"api_key\":\"***\"}" i"#),
+        (
+            r#"-e "CONFIG={\"a\":{\"tokens\":\"abc\"},\"b\":1}" i"#,
+            r#"-e "CONFIG={\"a\":{\"tokens\":\"***\"},\"b\":1}" i"#,
+        ),
+        (r#"-e "ARGS=--password hunter2 --verbose" i"#, r#"-e "ARGS=--password *** --verbose" i"#),
+        ("-e ARGS='--token abc' i", "-e ARGS='--token ***' i"),
+        ("-e 'CONFIG=api_key: abc' i", "-e 'CONFIG=api_key: ***' i"),
+        (
+            "-e API_KEYS=a,b -e DB_PW=x -e AUTH_HEADER='Token x' i",
+            "-e API_KEYS=*** -e DB_PW=*** -e AUTH_HEADER='***' i",
+        ),
+        ("tool /password:hunter2 /user:ana", "tool /password:*** /user:ana"),
+        ("-e 'CERT=-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----' i", "-e 'CERT=***' i"),
+        ("a -----BEGIN OPENSSH PRIVATE KEY----- b3Bl", "a ***"),
+        ("tool sk_live_0123456789abcdef AIzaSyA0123456789abcdefghijklmnopqrstuvw", "tool *** ***"),
+        ("tool AKIA0123456789ABCDEF SG.0123456789abcdefghijkl.0123456789abcdefghijklmnopq", "tool *** ***"),
     ] {
         assert_eq!(mask(text), masked, "{text}");
         assert_eq!(mask(masked), masked, "what is masked stays so");
@@ -85,6 +106,10 @@ fn what_is_no_secret_stays_as_it_is() {
         "Basic realm needed; basic auth is off; bearer tokens are refused",
         "--no-auth --verbose",
         "trust it with `mcp hosts trust a`, or set `host_key: accept-new` for it",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+        "docker run -e MAX_TOKENS=4096 -e ARGS=--verbose -e KEY_VALUE=redis x",
+        "Authorization: Token",
+        "acme/password:1.4",
     ] {
         assert_eq!(mask(text), text);
     }
