@@ -124,12 +124,12 @@ fn on_one_host(
     recorder: &Recorder<'_>,
 ) -> Result<Vec<Row>, HostError> {
     // They have no container to look at, and nothing to act on.
-    let (single, others): (Vec<_>, Vec<_>) = registered.iter().partition(|r| r.run.is_on_demand());
+    let (single, others): (Vec<Registered<'_>>, Vec<_>) =
+        registered.iter().cloned().partition(|r| r.run.is_on_demand());
     let mut single = if single.is_empty() { vec![] } else { on_demand::change(session, &single, verb)? }.into_iter();
     if others.is_empty() {
         return Ok(single.collect());
     }
-    let others: Vec<Registered<'_>> = others.into_iter().cloned().collect();
     let task = Task { context, verb, options, halt, recorder };
     let host = session.host();
     let failed = |r: &Registered<'_>, error: &HostError| {

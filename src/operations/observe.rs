@@ -170,8 +170,13 @@ pub(super) fn ask(script: &mut Script, session: &Session<'_>, registered: &[Regi
 /// The names under which the containers of `registered` may be: their own, and those of what was set aside for them. That there is no
 /// container of a name costs docker next to nothing.
 pub(super) fn names(registered: &[Registered<'_>]) -> impl Iterator<Item = String> {
-    let own = || registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| r.container.as_str());
+    let own = || containers(registered);
     own().map(str::to_owned).chain(own().map(previous_name)).chain(own().map(rollback_name))
+}
+
+/// The names of the containers of `registered`; a server on demand has none.
+fn containers<'r>(registered: &'r [Registered<'_>]) -> impl Iterator<Item = &'r str> {
+    registered.iter().filter(|r| !r.run.is_on_demand()).map(|r| r.container.as_str())
 }
 
 /// Adds the question which images the registered names stand for on that host now, read by [`Observation::with_images`]; none where no
@@ -196,9 +201,7 @@ pub(super) fn read(
     registered: &[Registered<'_>],
     here: Timestamp,
 ) -> Result<Observation, Trouble> {
-    // A server on demand has no container that could be asked for.
-    let asked = registered.iter().filter(|r| !r.run.is_on_demand());
-    read_of(section, asked.map(|r| r.container.as_str()), here)
+    read_of(section, containers(registered), here)
 }
 
 /// Reads the answer to [`question`] about the containers `asked` for, by name or id, which came at `here` by this machine's clock. Values

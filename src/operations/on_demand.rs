@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     InstanceReport, Outcome, Trouble, Verb,
-    observe::LOOK_ALLOWED,
-    preview::engine_trouble,
+    act::images,
     registered::{Registered, say},
     select::Target,
 };
@@ -17,7 +16,6 @@ use crate::{
     docker::{command, run_string::RunString},
     domain::{Docker, InstanceState, ServerStatus, Status},
     fleet::{HostError, Session},
-    transport::script::Script,
 };
 
 /// Said of one that is ready.
@@ -61,7 +59,7 @@ pub(super) fn record(status: ServerStatus) -> Record {
 /// Carries `verb` out for `registered`, all of them on demand and on one host, in one exec; a stop needs none.
 pub(super) fn change(
     session: &mut Session<'_>,
-    registered: &[&Registered<'_>],
+    registered: &[Registered<'_>],
     verb: Verb,
 ) -> Result<Vec<(InstanceReport, Option<Record>)>, HostError> {
     let host = session.host();
@@ -71,16 +69,11 @@ pub(super) fn change(
             .map(|r| row(r, Ok("on demand: no container runs without a connection")))
             .collect());
     }
-    let mut script = Script::new();
-    script.export(&host.env);
-    let checks: Vec<_> = registered.iter().map(|r| image_check(r).map(|check| script.run(&check))).collect();
-    let sections = session.exec("look for images", &script, LOOK_ALLOWED)?;
-    let found = registered.iter().zip(checks).map(|(r, check)| {
-        let section = check.and_then(|id| sections.get(id));
-        match section.filter(|section| section.exit != Some(0)) {
-            None => row(r, Ok(READY)),
-            Some(section) => row(r, Err(engine_trouble(section).unwrap_or_else(|| missing(r)))),
-        }
+    let lacking = images::look(session, "look for images", registered)?;
+    let found = registered.iter().map(|r| match &lacking {
+        Err(trouble) => row(r, Err(trouble.clone())),
+        Ok(lacking) if lacking.contains(&r.run.image()) => row(r, Err(missing(r))),
+        Ok(_) => row(r, Ok(READY)),
     });
     Ok(found.collect())
 }

@@ -24,12 +24,11 @@ use crate::{
     config::state::Record,
     docker::{
         command,
-        failure::classify,
         inspect::{Container, ContainerState},
     },
     domain::{HostName, Instance, ServerName, ServerStatus},
     error::{CommandError, Exit},
-    transport::script::{Script, Section},
+    transport::script::Script,
 };
 
 /// What would be done.
@@ -179,16 +178,8 @@ pub fn change(
 /// As [`change`].
 pub fn pull(context: &Context<'_>, targets: &[Target<'_>]) -> Result<PlanReport, CommandError> {
     let answers = context.on_each_host(targets, |session, registered| {
-        let mut script = Script::new();
-        script.export(&session.host().env);
-        let id = script.run(&images_exist(registered));
-        let sections = session.exec("plan", &script, LOOK_ALLOWED)?;
-        let section = sections.get(id);
-        if let Some(trouble) = section.and_then(engine_trouble) {
-            return Ok(Err(trouble));
-        }
-        let missing = registered.iter().filter(|r| is_missing(section, r)).map(|r| r.target.server.name.clone());
-        Ok(Ok(missing.collect::<Vec<_>>()))
+        let missing = images::look(session, "plan", registered)?;
+        Ok(missing.map(|missing| missing.into_iter().map(str::to_owned).collect::<Vec<_>>()))
     })?;
     let mut instances = vec![];
     for (host, registered, result) in answers {
@@ -200,7 +191,7 @@ pub fn pull(context: &Context<'_>, targets: &[Target<'_>]) -> Result<PlanReport,
             match &missing {
                 Err(trouble) => instances.push(unanswered(&first.target.instance(), trouble)),
                 Ok(missing) => {
-                    let is_missing = missing.contains(&first.target.server.name);
+                    let is_missing = missing.iter().any(|image| image == first.run.image());
                     let what = if is_missing { "missing on this host" } else { "the registry may have a newer one" };
                     instances.push(PlanRow {
                         action: PlannedAction::Pull,
@@ -327,28 +318,4 @@ fn state(state: ContainerState) -> &'static str {
         ContainerState::Dead => "dead",
         _ => "stopped",
     }
-}
-
-/// Asks for the images of `registered`; docker names those that are missing.
-fn images_exist(registered: &[Registered<'_>]) -> String {
-    let mut words: Vec<&str> = registered.iter().map(|r| r.run.image_word()).collect();
-    words.sort_unstable();
-    words.dedup();
-    format!("{} {}", say(&command::image_id(), registered[0].target.host), words.join(" "))
-}
-
-/// Whether docker named the image of `r` among those that are missing. Of an image that the host's shell names nothing is known.
-fn is_missing(section: Option<&Section>, r: &Registered<'_>) -> bool {
-    let Some(section) = section.filter(|section| section.exit != Some(0)) else { return false };
-    let stderr = section.stderr_text();
-    let image = r.run.image();
-    let is_it = |word: &str| word == image || word.strip_suffix(":latest") == Some(image);
-    let named = |line: &str| line.split([' ', '"', '\'']).any(|word| is_it(word.trim_end_matches(':')));
-    !r.run.image_is_unresolved() && stderr.lines().any(named)
-}
-
-/// What keeps the engine from telling which images there are.
-pub(super) fn engine_trouble(section: &Section) -> Option<Trouble> {
-    let failure = classify(section.exit?, &section.stderr_text())?;
-    failure.kind.concerns_the_host().then(|| Trouble::engine(&failure))
 }

@@ -11,13 +11,14 @@ use super::{
     Verb,
     change::Options,
     context::understood,
+    registered::Registered,
     run::{names, spread},
     select::Target,
     twins,
 };
 use crate::{
     config::{inventory::Inventory, registry::Registry},
-    domain::{Amount, HostName, Rollout, Server, ServerName},
+    domain::{Amount, Host, HostName, Rollout, Server, ServerName},
     error::CommandError,
     fleet::Rolling,
 };
@@ -51,6 +52,17 @@ pub fn has_batches(rolling: &Rolling, verb: Verb, targets: &[Target<'_>]) -> boo
     rolling.serial.is_some() || (applies(rolling, verb) && of_servers())
 }
 
+/// The batches in which `rolling` takes the hosts of `work` for `verb`, by their places in it.
+pub(super) fn batches(
+    inventory: &Inventory,
+    registry: &Registry,
+    work: &[(&Host, Vec<Registered<'_>>)],
+    rolling: &Rolling,
+    verb: Verb,
+) -> Vec<Vec<usize>> {
+    rolling.batches(work.len(), &spread(inventory, registry, work, applies(rolling, verb)))
+}
+
 /// Plans a run of `verb` over `targets`.
 ///
 /// # Errors
@@ -66,7 +78,7 @@ pub fn outline(
     let targets = targets.as_slice();
     let work = understood(targets)?;
     let by_rollout = applies(&rolling, verb);
-    let batches = rolling.batches(work.len(), &spread(inventory, registry, &work, by_rollout));
+    let batches = batches(inventory, registry, &work, &rolling, verb);
     let batches: Vec<Vec<HostName>> = batches.iter().map(|batch| names(&work, batch)).collect();
     let rolling = match verb {
         Verb::Start | Verb::Restart if !rolling.at_once => {

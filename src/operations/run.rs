@@ -74,8 +74,7 @@ pub fn run(
 ) -> Result<(ChangeReport, Vec<String>), CommandError> {
     let (kept, twins) = twins::split(targets);
     let work = understood(&kept)?;
-    let by_rollout = rollout::applies(&order.rolling, order.verb);
-    let batches = order.rolling.batches(work.len(), &spread(context.inventory, context.registry, &work, by_rollout));
+    let batches = rollout::batches(context.inventory, context.registry, &work, &order.rolling, order.verb);
     let recorder = Recorder::begin(context.workspace, begin(order, (&work, &twins), &batches));
     let keeper = Keeper::new(context, &work, &batches);
     let course = Course { rolling: &order.rolling, batches: &batches, recorder: &recorder, keeper };

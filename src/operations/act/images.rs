@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    docker::command,
-    fleet::Session,
+    docker::{command, failure::classify},
+    fleet::{HostError, Session},
     operations::{
         Trouble,
         change::Decision,
+        observe::LOOK_ALLOWED,
         pull::{AT_ONCE, PULL_ALLOWED},
         registered::{Registered, say},
     },
@@ -53,6 +54,31 @@ pub(in crate::operations) fn read<'r>(section: Option<&Section>, registered: &'r
     let images = images(registered);
     let text = section.map(Section::stdout_text).unwrap_or_default();
     text.lines().filter_map(|line| images.get(line.trim().parse::<usize>().ok()?).copied()).collect()
+}
+
+/// Looks which images of `registered` their host lacks, in one exec of its own, which is called `purpose`.
+///
+/// # Errors
+/// The outer one: the host gave no answer. The inner one: its engine did not.
+pub(in crate::operations) fn look<'r>(
+    session: &mut Session<'_>,
+    purpose: &str,
+    registered: &'r [Registered<'_>],
+) -> Result<Result<Vec<&'r str>, Trouble>, HostError> {
+    let mut script = Script::new();
+    script.export(&session.host().env);
+    // What an engine that does not answer says of an image is no answer about it.
+    let engine = script.run(&say(&command::version(), session.host()));
+    let images = ask(&mut script, session, registered);
+    let sections = session.exec(purpose, &script, LOOK_ALLOWED)?;
+    let trouble = sections.get(engine).and_then(engine_trouble);
+    Ok(trouble.map_or_else(|| Ok(read(sections.get(images), registered)), Err))
+}
+
+/// What keeps the engine from telling which images there are.
+fn engine_trouble(section: &Section) -> Option<Trouble> {
+    let failure = classify(section.exit?, &section.stderr_text())?;
+    failure.kind.concerns_the_host().then(|| Trouble::engine(&failure))
 }
 
 /// Whether `decision` runs the registered string, for which the image must be there.
