@@ -42,7 +42,7 @@ pub const BACK: &str = "mcp: back";
 
 /// A container that an earlier replacement has kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Kept {
+pub enum KeptContainer {
     /// There is none.
     #[default]
     None,
@@ -52,7 +52,7 @@ pub enum Kept {
     Restored(String),
 }
 
-impl Kept {
+impl KeptContainer {
     fn id(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -82,7 +82,7 @@ pub struct Replacement {
     /// The id of what goes first: what an interrupted replacement has left in its place.
     pub remains: Option<String>,
     /// What an earlier replacement has kept.
-    pub kept: Kept,
+    pub kept: KeptContainer,
     /// The old one is kept after the new one has settled.
     pub is_kept: bool,
 }
@@ -148,8 +148,8 @@ impl Replacement {
         );
         // It is there for as long as the new one may fail.
         let rename_kept = |to: &str| match &self.kept {
-            Kept::Superseded(id) => format!("{} >/dev/null 2>&1\n", say(command::rename(id, to))),
-            Kept::None | Kept::Restored(_) => String::new(),
+            KeptContainer::Superseded(id) => format!("{} >/dev/null 2>&1\n", say(command::rename(id, to))),
+            KeptContainer::None | KeptContainer::Restored(_) => String::new(),
         };
         let run = format!(
             "echo '{ASIDE}'\n\
@@ -225,8 +225,8 @@ impl Replacement {
         let name = &self.name;
         let say = |command: command::DockerCommand| format!("{} >/dev/null", command.to_shell_with(docker));
         let superseded = match &self.kept {
-            Kept::Superseded(id) => format!("{} 2>&1; ", say(command::force_remove(id))),
-            Kept::None | Kept::Restored(_) => String::new(),
+            KeptContainer::Superseded(id) => format!("{} 2>&1; ", say(command::force_remove(id))),
+            KeptContainer::None | KeptContainer::Restored(_) => String::new(),
         };
         let keep = match (self.is_kept, self.is_aside && self.runs) {
             (false, _) => format!("{} && echo '{GONE}'", say(command::force_remove(&self.old))),

@@ -105,7 +105,7 @@ fn replacement() -> Replacement {
         runs: true,
         starts: true,
         is_aside: false,
-        kept: Kept::None,
+        kept: KeptContainer::None,
         remains: None,
         is_kept: false,
     }
@@ -195,7 +195,7 @@ fn an_interrupted_replacement_goes_on_from_where_it_was() {
 #[test]
 fn what_was_kept_goes_only_when_the_new_one_stands() {
     for shell in shells() {
-        let replacement = Replacement { kept: Kept::Superseded("cafe".into()), ..replacement() };
+        let replacement = Replacement { kept: KeptContainer::Superseded("cafe".into()), ..replacement() };
         let there = [("f00d", "a running always"), ("cafe", "a.mcp-previous exited no")];
         let host = Host::new(shell, &there);
         assert!(host.begin(&replacement).status.success());
@@ -226,7 +226,7 @@ fn what_was_kept_goes_only_when_the_new_one_stands() {
 #[test]
 fn a_rollback_that_does_not_stay_up_keeps_the_kept_container() {
     for shell in shells() {
-        let replacement = Replacement { kept: Kept::Restored("cafe".into()), ..replacement() };
+        let replacement = Replacement { kept: KeptContainer::Restored("cafe".into()), ..replacement() };
         let kept = Replacement { old: "cafe".into(), policy: Some("always".into()), ..replacement.clone() };
         let host = Host::new(shell, &[("f00d", "a running always"), ("cafe", "a.mcp-previous exited no")]);
         let docker = host.docker();

@@ -1,5 +1,5 @@
-//! The rows of a host whose connection was lost while it was at work: it is asked what became of each instance, and what its script has
-//! left half-done is put right.
+//! The rows of a host whose connection was lost while it was at work: it is asked for the state of each instance, and what its script has
+//! left half-done is finished or undone.
 //!
 //! Boundary: asks by `aftermath`, decides by `verdict`, acts by `plan`, words rows. Next: `judge` for what is seen of a container.
 
@@ -173,7 +173,7 @@ impl Work<'_> {
     /// How `decision` was to replace the container of `r`.
     fn replacement(&self, r: &Registered<'_>, decision: &Decision) -> Option<Replacement> {
         let is_one = !matches!(decision, Decision::Restart | Decision::Start | Decision::Unpause);
-        replace::replacement(decision, r, Pair::of(self.before, r)).filter(|_| is_one)
+        replace::replacement(decision, r, Pair::of_verb(self.verb, self.before, r)).filter(|_| is_one)
     }
 
     /// Whether any container is kept aside.
@@ -183,7 +183,7 @@ impl Work<'_> {
 
     fn verdict(&self, r: &Registered<'_>, decision: &Decision, seen: &Observation) -> Verdict {
         if let Some(replacement) = self.replacement(r, decision) {
-            let (before, after) = (Pair::of(self.before, r), Pair::of(seen, r));
+            let (before, after) = (Pair::of_verb(self.verb, self.before, r), Pair::of(seen, r));
             return match (Verdict::of_replacement(&replacement, before, after), decision) {
                 (Verdict::Back, Decision::PutBack { .. }) => Verdict::Done,
                 (verdict, _) => verdict,
@@ -193,7 +193,7 @@ impl Work<'_> {
         Verdict::new(decision, nature, self.before.get(&r.container), seen.get(&r.container))
     }
 
-    /// What puts right that the script ended half-way: nobody else will for now.
+    /// How to finish or undo what the script has left half-done: nobody else does before the next command.
     fn remedy(&self, r: &Registered<'_>, decision: &Decision, found: &Aftermath<Ids>, seen: &Observation) -> Decision {
         let replacement = self.replacement(r, decision);
         let pair = Pair::of(seen, r);
@@ -206,7 +206,7 @@ impl Work<'_> {
                 }
             }
             (Verdict::Half(_), Some(old)) if pair.current.is_some_and(|c| c.id == old.old) => Decision::Start,
-            // Its engine goes on alone: it ends the container, and nobody starts it again.
+            // The engine still ends the container, and no script is left that would start it again.
             (Verdict::NotDone, Some(_)) if self.is_signalled(r, found, seen) => Decision::Restart,
             (Verdict::Half(_), None) if *decision == Decision::Restart && pair.current.is_some() => Decision::Start,
             _ => Decision::Leave(None),

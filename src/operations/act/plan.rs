@@ -11,7 +11,7 @@ use crate::{
     docker::{
         checks, command,
         not_up::{is_among, not_settled},
-        replacement::{self, GONE, Kept, Replacement, previous_name},
+        replacement::{self, GONE, KeptContainer, Replacement, previous_name},
     },
     domain::Host,
     operations::{
@@ -48,7 +48,7 @@ pub(super) struct Plan {
     pub(super) leases: Option<SectionId>,
     /// What is replaced, by the server's name.
     pub(super) replacements: BTreeMap<String, Replacement>,
-    /// What became of the containers that were set aside.
+    /// Whether the containers that were set aside were removed or put back.
     pub(super) finishes: BTreeMap<String, SectionId>,
     /// A second look, when one of them was put back.
     pub(super) again: Option<SectionId>,
@@ -174,7 +174,7 @@ fn code(
     let stopped = pair.interrupted(keep).filter(|_| *decision == Decision::Stop);
     let expired = || pair.expired(keep, before.host_time());
     // A replacement sees to the one that is kept itself.
-    let is_part = replacement.is_some_and(|replacement| replacement.kept != Kept::None);
+    let is_part = replacement.is_some_and(|replacement| replacement.kept != KeptContainer::None);
     let gone = stopped.or_else(expired).filter(|_| !is_part);
     let quietly = |command| format!("{} >/dev/null 2>&1; ", say(&command, host));
     let mut first: String =

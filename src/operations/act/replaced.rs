@@ -7,7 +7,7 @@ use crate::{
     config::state::Record,
     docker::{
         inspect::Container,
-        replacement::{ASIDE, BACK, Kept, Replacement, previous_name},
+        replacement::{ASIDE, BACK, KeptContainer, Replacement, previous_name},
         status::{LookTime, report},
     },
     domain::Status,
@@ -51,7 +51,7 @@ pub(super) fn finished(
         if has(finish, BACK) {
             let server = &r.target.server.name;
             trouble.hint = Some(match replacement.kept {
-                Kept::Restored(_) => {
+                KeptContainer::Restored(_) => {
                     format!("the kept container is {} again, with its log", previous_name(&r.container))
                 }
                 _ => format!("the new container is removed; correct the string with `mcp edit {server}`, then restart"),

@@ -19,7 +19,7 @@ use crate::{
     config::state::Record,
     docker::{
         inspect::{Container, ContainerState},
-        replacement::{Kept, Replacement, previous_name, rollback_name},
+        replacement::{KeptContainer, Replacement, previous_name, rollback_name},
         status::SETTLED_AFTER,
     },
     domain::Health,
@@ -201,7 +201,7 @@ pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<
         starts: old.state.is_alive(),
         is_aside: false,
         remains: None,
-        kept: Kept::None,
+        kept: KeptContainer::None,
         is_kept: !keep(registered).is_zero(),
     };
     // Its policy was taken from it when it was set aside; that of the registered string is the best guess.
@@ -213,9 +213,12 @@ pub fn replacement(decision: &Decision, registered: &Registered<'_>, pair: Pair<
     match decision {
         Decision::Replace | Decision::StopAndReplace => {
             let old = current.filter(|old| why_not_kept(old).is_none())?;
-            Some(Replacement { kept: previous.map_or(Kept::None, |c| Kept::Superseded(id(c))), ..of(old) })
+            Some(Replacement {
+                kept: previous.map_or(KeptContainer::None, |c| KeptContainer::Superseded(id(c))),
+                ..of(old)
+            })
         }
-        Decision::RollBack => Some(Replacement { kept: Kept::Restored(id(previous?)), ..of(current?) }),
+        Decision::RollBack => Some(Replacement { kept: KeptContainer::Restored(id(previous?)), ..of(current?) }),
         Decision::Complete => Some(Replacement { remains: current.map(id), ..aside(previous?) }),
         Decision::Finish(_) | Decision::Restart | Decision::Start | Decision::Unpause => {
             Some(aside(pair.interrupted(keep(registered))?))

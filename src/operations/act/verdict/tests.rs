@@ -1,7 +1,10 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::{docker::inspect, operations::Trouble};
+use crate::{
+    docker::{inspect, replacement::KeptContainer},
+    operations::Trouble,
+};
 use ContainerState::{Created, Exited, Paused, Removing, Restarting, Running};
 
 /// A container: its id, its state, which start of its it is, how often its policy restarted it, and docker's error.
@@ -204,7 +207,7 @@ fn a_replacement_is_done_undone_or_half_done() {
         runs,
         starts: runs,
         is_aside,
-        kept: crate::docker::replacement::Kept::None,
+        kept: KeptContainer::None,
         remains: None,
         is_kept: false,
     };
