@@ -5,8 +5,10 @@ use crate::{
     support::{Bench, error, gist},
 };
 
+type Cause = (&'static str, &'static str, &'static str, &'static str);
+
 /// Why a new container does not come up: options before the image, the image in place of the usual one, arguments behind it.
-const CAUSES: [(&str, &str, &str, &str); 13] = [
+const CAUSES: [Cause; 13] = [
     ("typo", "", "mcp-demo:typo", ""),
     ("registry", "", "127.0.0.1:1/mcp-demo:1", ""),
     ("network", "--network nope", "", ""),
@@ -34,7 +36,7 @@ enum Way {
 }
 
 /// A string for `cause`.
-fn broken(bench: &Bench<'_>, cause: (&str, &str, &str, &str), port: u16) -> String {
+fn broken(bench: &Bench<'_>, cause: Cause, port: u16) -> String {
     let (name, options, image, arguments) = cause;
     let options = options.replace("PORT", &port.to_string());
     let run = bench.scratch.docker_run(name, &options, arguments);
@@ -94,9 +96,15 @@ impl Place {
         }
     }
 
-    /// The causes that are none here: podman takes `--gpus` and heeds it not, and a limit above the cores there are.
-    fn is_no_cause(self, name: &str) -> bool {
-        self == Self::Podman && matches!(name, "gpu" | "cpus")
+    /// The causes as they are written here. podman takes `--gpus` and ignores it, so a GPU is a device there; and it takes a limit above
+    /// the cores there are, which is no cause then.
+    fn causes(self) -> Vec<Cause> {
+        let written = |(name, options, image, arguments): Cause| match (self, name) {
+            (Self::Podman, "cpus") => None,
+            (Self::Podman, "gpu") => Some((name, "--device nvidia.com/gpu=all", image, arguments)),
+            _ => Some((name, options, image, arguments)),
+        };
+        CAUSES.into_iter().filter_map(written).collect()
     }
 }
 
@@ -108,7 +116,7 @@ fn old_ones_run(place: Place, way: Way) {
     let by_hand =
         |bench: &Bench<'_>, string: &str| place.engine(bench, &string.split_whitespace().skip(1).collect::<Vec<_>>());
     by_hand(bench, &bench.scratch.docker_run("other", &format!("-p 127.0.0.1:{port}:8080"), ""));
-    let causes: Vec<_> = CAUSES.into_iter().filter(|(name, ..)| !place.is_no_cause(name)).collect();
+    let causes = place.causes();
     for (name, ..) in &causes {
         let run = bench.scratch.docker_run(name, "--restart unless-stopped", "");
         if way == Way::StartReplace {
